@@ -1,0 +1,1 @@
+"""Binance USDⓈ-M Futures from the client's side: signing, REST, sockets, streams, outcomes."""

@@ -1,0 +1,1 @@
+"""The operator's protocol: JSON-RPC lines over a Unix socket."""

@@ -1,0 +1,1 @@
+"""News items in, signals out. Pure."""

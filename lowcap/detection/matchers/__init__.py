@@ -1,0 +1,1 @@
+"""Named rule shapes that a trigger table selects and parameterises."""

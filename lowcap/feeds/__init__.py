@@ -1,0 +1,1 @@
+"""News sources: sessions that stay connected and decoders from frame to news item."""

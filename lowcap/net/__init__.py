@@ -1,0 +1,1 @@
+"""The seams to the outside: text-frame connections, HTTP requests, streams."""

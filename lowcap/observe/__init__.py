@@ -1,0 +1,1 @@
+"""Explaining and logging, fed by ledger records, never awaited by the flow."""

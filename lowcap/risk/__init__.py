@@ -1,0 +1,1 @@
+"""Signals in, order plans or refusals out; the book of orders and positions. Pure."""

@@ -1,0 +1,1 @@
+"""What an operator types at: one-liners and the interactive prompt."""

@@ -1,0 +1,108 @@
+"""Reading a ledger back: the same path at every start, after a clean end or a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import Struct
+
+from lowcap.core.errors import LedgerError
+from lowcap.core.facts import Checkpoint, Record, RunEnded, RunStarted
+from lowcap.ledger.record import decode_line
+
+_DAY_FILE = "????-??-??.log"
+
+
+class Replayed(Struct, kw_only=True):
+    """What a replay found. ``corrupt`` names a bad record that stands before good ones."""
+
+    last_seq: int = 0
+    last_run: int = 0
+    last_ts: int = 0
+    last_kind: str = ""
+    records: int = 0
+    torn_bytes: int = 0
+    corrupt: str = ""
+    ended_in_order: bool = True
+
+
+def day_files(folder: Path) -> list[Path]:
+    """The day files of a ledger, oldest first."""
+    return sorted(folder.glob(_DAY_FILE))
+
+
+def replay(folder: Path, apply: Callable[[Record], None]) -> Replayed:
+    """Give every record since the newest checkpoint to ``apply``, in order.
+
+    A torn last line of the last file is cut off and counted. A bad record
+    elsewhere ends the replay there and is named in ``corrupt``: what follows
+    cannot be trusted, and the caller must not trade on it.
+    """
+    files = day_files(folder)
+    found = Replayed()
+    for index, path in enumerate(files[_first_needed(files) :], start=_first_needed(files)):
+        _replay_file(path, found, apply, is_last=index == len(files) - 1)
+        if found.corrupt:
+            break
+    return found
+
+
+def _first_needed(files: list[Path]) -> int:
+    """The index of the newest file that opens with a checkpoint, else 0."""
+    for index in range(len(files) - 1, -1, -1):
+        with files[index].open("rb") as file:
+            line = file.readline()
+        try:
+            if isinstance(decode_line(line.rstrip(b"\n")).body, Checkpoint):
+                return index
+        except LedgerError:
+            continue
+    return 0
+
+
+def _replay_file(
+    path: Path, found: Replayed, apply: Callable[[Record], None], *, is_last: bool
+) -> None:
+    good_until = 0
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                if not line.endswith(b"\n"):
+                    raise LedgerError("line has no end")
+                record = decode_line(line[:-1])
+            except LedgerError as error:
+                rest = file.read()
+                if is_last and b"\n" not in rest.rstrip(b"\n") and not _has_record(rest):
+                    found.torn_bytes = len(line) + len(rest)
+                else:
+                    found.corrupt = f"{path.name} at byte {good_until}: {error.message}"
+                break
+            good_until += len(line)
+            _note(record, found)
+            apply(record)
+    if found.torn_bytes and is_last:
+        with path.open("rb+") as file:
+            file.truncate(good_until)
+
+
+def _has_record(rest: bytes) -> bool:
+    try:
+        decode_line(rest.rstrip(b"\n"))
+    except LedgerError:
+        return False
+    return True
+
+
+def _note(record: Record, found: Replayed) -> None:
+    if record.seq <= found.last_seq:
+        raise LedgerError(f"record {record.seq} stands after record {found.last_seq}")
+    found.records += 1
+    found.last_seq = record.seq
+    found.last_run = record.run
+    found.last_ts = record.ts
+    found.last_kind = record.kind
+    if isinstance(record.body, RunStarted):
+        found.ended_in_order = False
+    elif isinstance(record.body, RunEnded):
+        found.ended_in_order = True

@@ -1,0 +1,365 @@
+"""The simulator's answers and events in the venue's own field names (reference §3, §4, §6)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from lowcap.core.contract import Contract
+from lowcap.core.money import ZERO, wire
+from lowcap.paper.state import PaperAlgo, PaperOrder, PaperPosition, PaperQuote, PaperTrade
+
+Json = dict[str, Any]
+
+
+def _padded(value: Decimal, places: int) -> str:
+    return f"{value:.{places}f}"
+
+
+def _trimmed(value: Decimal) -> str:
+    return wire(value.normalize()) if value else "0"
+
+
+def order_view(order: PaperOrder, *, query: bool = False) -> Json:
+    """The order object; queries add averages and drop cumQty (§3)."""
+    view: Json = {
+        "orderId": order.order_id,
+        "symbol": order.symbol,
+        "status": order.status,
+        "clientOrderId": order.client_id,
+        "price": _trimmed(order.price),
+        "origQty": wire(order.qty),
+        "executedQty": wire(order.executed),
+        "cumQty": wire(order.executed),
+        "timeInForce": order.time_in_force,
+        "type": order.type,
+        "reduceOnly": order.reduce_only,
+        "closePosition": order.close_position,
+        "side": order.side,
+        "positionSide": "BOTH",
+        "stopPrice": _trimmed(order.stop_price),
+        "workingType": order.working_type,
+        "priceProtect": False,
+        "origType": order.orig_type or order.type,
+        "priceMatch": "NONE",
+        "selfTradePreventionMode": "EXPIRE_MAKER",
+        "goodTillDate": 0,
+        "updateTime": order.updated_ms,
+    }
+    if query:
+        del view["cumQty"]
+        average = order.cum_quote / order.executed if order.executed else ZERO
+        view["avgPrice"] = _padded(average, 8)
+        view["cumQuote"] = _trimmed(order.cum_quote)
+        view["time"] = order.created_ms
+    return view
+
+
+def algo_view(algo: PaperAlgo, *, query: bool = False) -> Json:
+    """The algo object; queries add the child order (§3)."""
+    view: Json = {
+        "algoId": algo.algo_id,
+        "clientAlgoId": algo.client_id,
+        "algoType": "CONDITIONAL",
+        "orderType": algo.type,
+        "symbol": algo.symbol,
+        "side": algo.side,
+        "positionSide": "BOTH",
+        "timeInForce": "GTE_GTC" if algo.close_position else "GTC",
+        "quantity": wire(algo.qty),
+        "algoStatus": algo.status,
+        "triggerPrice": wire(algo.trigger_price),
+        "price": wire(algo.price),
+        "icebergQuantity": None,
+        "selfTradePreventionMode": "EXPIRE_MAKER",
+        "workingType": algo.working_type,
+        "priceMatch": "NONE",
+        "closePosition": algo.close_position,
+        "priceProtect": algo.price_protect,
+        "reduceOnly": algo.reduce_only or algo.close_position,
+        "createTime": algo.created_ms,
+        "updateTime": algo.updated_ms,
+        "triggerTime": algo.triggered_ms,
+        "goodTillDate": 0,
+    }
+    if query:
+        view |= {
+            "actualOrderId": str(algo.child_id) if algo.child_id else "",
+            "actualPrice": _padded(algo.child_price, 8),
+            "actualType": "MARKET" if algo.type.endswith("_MARKET") else "LIMIT",
+            "actualQty": wire(algo.child_qty),
+            "tpOrderType": "",
+        }
+    return view
+
+
+def position_view(
+    position: PaperPosition, quote: PaperQuote, contract: Contract, leverage: int
+) -> Json:
+    """A positionRisk v3 row (§4)."""
+    notional = position.qty * quote.mark
+    initial = abs(notional) / leverage
+    maintenance = contract.maintenance_margin(abs(notional))
+    entry_margin = abs(position.qty) * position.entry_price / leverage
+    liquidation = ZERO
+    if position.qty:
+        sign = 1 if position.qty > 0 else -1
+        size = abs(position.qty)
+        ratio = maintenance / abs(notional)
+        denominator = size * ratio - sign * size
+        liquidation = max((entry_margin - sign * size * position.entry_price) / denominator, ZERO)
+    return {
+        "symbol": position.symbol,
+        "positionSide": "BOTH",
+        "positionAmt": wire(position.qty),
+        "entryPrice": _trimmed(position.entry_price),
+        "breakEvenPrice": _trimmed(position.entry_price),
+        "markPrice": _padded(quote.mark, 8),
+        "unRealizedProfit": _padded(position.qty * (quote.mark - position.entry_price), 8),
+        "liquidationPrice": _padded(liquidation, 8),
+        "isolatedMargin": _padded(entry_margin, 8),
+        "notional": _padded(notional, 8),
+        "marginAsset": "USDT",
+        "isolatedWallet": _padded(entry_margin, 8),
+        "initialMargin": _padded(initial, 8),
+        "maintMargin": _padded(maintenance, 8),
+        "positionInitialMargin": _padded(initial, 8),
+        "openOrderInitialMargin": "0",
+        "adl": 1,
+        "bidNotional": "0",
+        "askNotional": "0",
+        "updateTime": position.updated_ms,
+    }
+
+
+def trade_view(trade: PaperTrade) -> Json:
+    """A userTrades row (§4)."""
+    quote_qty = trade.price * trade.qty
+    return {
+        "id": trade.trade_id,
+        "orderId": trade.order_id,
+        "symbol": trade.symbol,
+        "pair": trade.symbol,
+        "side": trade.side,
+        "positionSide": "BOTH",
+        "price": wire(trade.price),
+        "qty": wire(trade.qty),
+        "quoteQty": wire(quote_qty),
+        "baseQty": wire(trade.qty),
+        "realizedPnl": _padded(trade.realized, 8),
+        "marginAsset": "USDT",
+        "commission": _padded(trade.fee, 8),
+        "commissionAsset": "USDT",
+        "buyer": trade.side == "BUY",
+        "maker": trade.maker,
+        "time": trade.time_ms,
+    }
+
+
+def order_event(order: PaperOrder, execution: str, trade: PaperTrade | None, now_ms: int) -> Json:
+    """ORDER_TRADE_UPDATE (§6)."""
+    average = order.cum_quote / order.executed if order.executed else ZERO
+    body: Json = {
+        "s": order.symbol,
+        "c": order.client_id,
+        "S": order.side,
+        "o": order.type,
+        "f": order.time_in_force,
+        "q": _trimmed(order.qty),
+        "p": _trimmed(order.price),
+        "ap": _trimmed(average.quantize(Decimal("0.00000001"))),
+        "sp": _trimmed(order.stop_price),
+        "x": execution,
+        "X": order.status,
+        "i": order.order_id,
+        "l": _trimmed(trade.qty) if trade else "0",
+        "z": _trimmed(order.executed),
+        "L": _trimmed(trade.price) if trade else "0",
+        "T": now_ms,
+        "t": trade.trade_id if trade else 0,
+        "b": "0",
+        "a": "0",
+        "m": trade.maker if trade else False,
+        "R": order.reduce_only,
+        "wt": order.working_type,
+        "ot": order.orig_type or order.type,
+        "ps": "BOTH",
+        "cp": order.close_position,
+        "rp": _trimmed(trade.realized) if trade else "0",
+        "pP": False,
+        "si": 0,
+        "ss": 0,
+        "V": "EXPIRE_MAKER",
+        "pm": "NONE",
+        "gtd": 0,
+        "er": order.expiry_reason,
+    }
+    if trade:
+        body["n"] = wire(trade.fee)
+        body["N"] = "USDT"
+    return {"e": "ORDER_TRADE_UPDATE", "E": now_ms, "T": now_ms, "o": body}
+
+
+def trade_lite_event(trade: PaperTrade, order: PaperOrder, now_ms: int) -> Json:
+    """TRADE_LITE (§6): the quick hint of a fill."""
+    return {
+        "e": "TRADE_LITE",
+        "E": now_ms,
+        "T": now_ms,
+        "s": trade.symbol,
+        "q": wire(order.qty),
+        "p": wire(order.price),
+        "m": trade.maker,
+        "c": trade.client_id,
+        "S": trade.side,
+        "L": wire(trade.price),
+        "l": wire(trade.qty),
+        "t": trade.trade_id,
+        "i": trade.order_id,
+    }
+
+
+def account_event(wallet: Decimal, position: PaperPosition, mark: Decimal, now_ms: int) -> Json:
+    """ACCOUNT_UPDATE of a fill (§6): absolute values, the changed symbol only."""
+    return {
+        "e": "ACCOUNT_UPDATE",
+        "E": now_ms,
+        "T": now_ms,
+        "a": {
+            "m": "ORDER",
+            "B": [{"a": "USDT", "wb": wire(wallet), "cw": wire(wallet), "bc": "0"}],
+            "P": [
+                {
+                    "s": position.symbol,
+                    "pa": _trimmed(position.qty),
+                    "ep": _trimmed(position.entry_price),
+                    "bep": _trimmed(position.entry_price),
+                    "cr": _trimmed(position.realized),
+                    "up": _trimmed(position.qty * (mark - position.entry_price)),
+                    "mt": "isolated",
+                    "iw": "0",
+                    "ps": "BOTH",
+                    "ma": "USDT",
+                }
+            ],
+        },
+    }
+
+
+def algo_event(algo: PaperAlgo, now_ms: int) -> Json:
+    """ALGO_UPDATE (§6)."""
+    body: Json = {
+        "caid": algo.client_id,
+        "aid": algo.algo_id,
+        "at": "CONDITIONAL",
+        "o": algo.type,
+        "s": algo.symbol,
+        "S": algo.side,
+        "ps": "BOTH",
+        "f": "GTE_GTC" if algo.close_position else "GTC",
+        "q": _trimmed(algo.qty),
+        "X": algo.status,
+        "ai": str(algo.child_id) if algo.child_id else "",
+        "tp": wire(algo.trigger_price),
+        "p": _trimmed(algo.price),
+        "V": "EXPIRE_MAKER",
+        "wt": algo.working_type,
+        "pm": "NONE",
+        "cp": algo.close_position,
+        "pP": algo.price_protect,
+        "R": algo.reduce_only or algo.close_position,
+        "tt": algo.triggered_ms,
+        "gtd": 0,
+    }
+    if algo.status == "FINISHED":
+        body |= {"ap": wire(algo.child_price), "aq": wire(algo.child_qty), "act": "MARKET"}
+    if algo.reason:
+        body["rm"] = algo.reason
+    return {"e": "ALGO_UPDATE", "T": now_ms, "E": now_ms, "o": body}
+
+
+def contract_view(contract: Contract) -> Json:
+    """An exchangeInfo row (§4)."""
+    price_decimals = max(-int(contract.tick.as_tuple().exponent), 0)
+    qty_decimals = max(-int(contract.step.as_tuple().exponent), 0)
+    return {
+        "symbol": contract.symbol,
+        "pair": contract.symbol,
+        "contractType": "PERPETUAL",
+        "deliveryDate": 4133404800000,
+        "onboardDate": 1569398400000,
+        "status": contract.status,
+        "maintMarginPercent": "2.5000",
+        "requiredMarginPercent": "5.0000",
+        "baseAsset": contract.base,
+        "quoteAsset": "USDT",
+        "marginAsset": "USDT",
+        "pricePrecision": price_decimals,
+        "quantityPrecision": qty_decimals,
+        "baseAssetPrecision": 8,
+        "quotePrecision": 8,
+        "underlyingType": "COIN",
+        "underlyingSubType": [],
+        "triggerProtect": "0.0500",
+        "liquidationFee": "0.012500",
+        "marketTakeBound": "0.05",
+        "maxMoveOrderLimit": 10000,
+        "filters": [
+            {
+                "filterType": "PRICE_FILTER",
+                "minPrice": wire(contract.price_min),
+                "maxPrice": wire(contract.price_max),
+                "tickSize": wire(contract.tick),
+            },
+            {
+                "filterType": "LOT_SIZE",
+                "minQty": wire(contract.qty_min),
+                "maxQty": wire(contract.qty_max),
+                "stepSize": wire(contract.step),
+            },
+            {
+                "filterType": "MARKET_LOT_SIZE",
+                "minQty": wire(contract.qty_min),
+                "maxQty": wire(contract.market_qty_max),
+                "stepSize": wire(contract.step),
+            },
+            {"filterType": "MAX_NUM_ORDERS", "limit": 200},
+            {"filterType": "MIN_NOTIONAL", "notional": wire(contract.notional_min)},
+            {
+                "filterType": "PERCENT_PRICE",
+                "multiplierUp": wire(contract.price_up),
+                "multiplierDown": wire(contract.price_down),
+                "multiplierDecimal": "4",
+            },
+            {"filterType": "POSITION_RISK_CONTROL", "positionControlSide": "NONE"},
+        ],
+        "orderTypes": [
+            "LIMIT",
+            "MARKET",
+            "STOP",
+            "STOP_MARKET",
+            "TAKE_PROFIT",
+            "TAKE_PROFIT_MARKET",
+            "TRAILING_STOP_MARKET",
+        ],
+        "timeInForce": ["GTC", "IOC", "FOK", "GTX", "GTD"],
+        "permissionSets": ["GRID", "COPY"],
+    }
+
+
+def bracket_view(contract: Contract) -> Json:
+    """A leverageBracket row (§4); all numbers."""
+    return {
+        "symbol": contract.symbol,
+        "brackets": [
+            {
+                "bracket": index,
+                "initialLeverage": b.leverage,
+                "notionalCap": int(b.notional_cap),
+                "notionalFloor": int(b.notional_floor),
+                "maintMarginRatio": float(b.maint_margin_ratio),
+                "cum": float(b.cum),
+            }
+            for index, b in enumerate(contract.brackets, start=1)
+        ],
+    }

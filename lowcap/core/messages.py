@@ -26,7 +26,9 @@ class NewsItem(Struct, frozen=True, kw_only=True):
 
     ``time_ms`` is the sender's clock (None where the frame has no usable
     time), ``received_ns`` ours. ``handles`` holds every account name that the
-    frame shows, lower case; ``readings`` is None where the item is no release.
+    frame shows, lower case. ``is_post`` tells an account's post from an
+    article; ``markup`` names the feed family's way of writing quotes.
+    ``readings`` is None where the item is no release.
     """
 
     feed: str
@@ -42,12 +44,14 @@ class NewsItem(Struct, frozen=True, kw_only=True):
     is_retweet: bool = False
     is_reply: bool = False
     is_self_reply: bool = False
+    is_post: bool = False
+    markup: str = ""
     readings: tuple[Reading, ...] | None = None
 
     @property
     def headline(self) -> str:
         """What a person would call this item."""
-        return self.body if self.author_id or self.handles else self.title or self.body
+        return f"{self.title}: {self.body}" if self.is_post else self.title or self.body
 
 
 class NotNews(Struct, frozen=True):
@@ -80,12 +84,18 @@ class Signal(Struct, frozen=True, kw_only=True):
 
 
 class Miss(Struct, frozen=True):
-    """Why one trigger did not fire on an item; ``near`` when it passed the sender check."""
+    """Why one trigger did not fire on an item.
+
+    ``near`` when the sender was the right one. ``decides`` is a dedupe key
+    that this no closes all the same (a payroll print in the dead zone is the
+    day's decision).
+    """
 
     trigger: str
     reason: str
     detail: str = ""
     near: bool = False
+    decides: str = ""
 
 
 class Verdict(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,71 @@
+"""What every matcher gets and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Protocol
+
+from msgspec import Struct
+
+from lowcap.core.messages import NewsItem
+from lowcap.detection.coins import CoinTable
+from lowcap.detection.phrases import PhraseIndex, Scan
+from lowcap.detection.text import SCAN_CHARACTERS_MAX, normalise, own_text
+
+
+class Hit(Struct, frozen=True):
+    """A rule fired: the symbols it names with their dedupe keys, and the words that did it."""
+
+    targets: tuple[tuple[str, str], ...]
+    matched: tuple[str, ...]
+    notional_usd: Decimal | None = None
+
+
+class No(Struct, frozen=True):
+    """A rule did not fire. ``near`` when the sender was right; ``decides`` closes a key."""
+
+    reason: str
+    detail: str = ""
+    near: bool = False
+    decides: str = ""
+
+
+class Reading(Protocol):
+    """A compiled matcher: one item in, a hit or a no out. Pure."""
+
+    def judge(self, item: NewsItem, texts: Texts, coins: CoinTable) -> Hit | No:
+        """Judge one item alone, as of its own time."""
+        ...
+
+
+class Texts:
+    """The views of one item's text that rules look at, each computed once, when first asked for."""
+
+    def __init__(self, item: NewsItem, index: Callable[[], PhraseIndex]) -> None:
+        self._item = item
+        self._index = index
+        self._texts: dict[str, str] = {}
+        self._scans: dict[str, Scan] = {}
+
+    @property
+    def too_long(self) -> bool:
+        """Whether a field is longer than what rules scan."""
+        return max(len(self._item.title), len(self._item.body)) > SCAN_CHARACTERS_MAX
+
+    def text(self, view: str) -> str:
+        """``title``, ``body`` or ``own`` (what the account itself wrote), normalised."""
+        if view not in self._texts:
+            self._texts[view] = self._make(view)
+        return self._texts[view]
+
+    def scan(self, view: str) -> Scan:
+        """The phrases of all rules found in a view."""
+        if view not in self._scans:
+            self._scans[view] = self._index().scan(self.text(view))
+        return self._scans[view]
+
+    def _make(self, view: str) -> str:
+        if view == "own":
+            return own_text(self.text("body"), self._item.markup)
+        return normalise(self._item.title if view == "title" else self._item.body)

@@ -1,0 +1,91 @@
+"""Synoptic frames: stream posts with an optional table of economic figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from lowcap.core.clock import iso_to_ms
+from lowcap.core.messages import NewsItem, NotNews, Reading
+
+POST_CREATED = "stream.post.created"
+
+
+class _Post(Struct):
+    id: str | int | None = None
+    streamId: str | None = None
+    text: str | None = None
+    createdAt: str | None = None
+    json: Any = None
+    numbers: Any = None
+
+
+class _Frame(Struct):
+    event: str | None = None
+    data: _Post | None = None
+
+
+_decoder = msgspec.json.Decoder(_Frame)
+
+
+class SynopticDecoder:
+    """Frames of the stream-post socket."""
+
+    def __init__(self, feed: str) -> None:
+        self._feed = feed
+
+    def decode(self, frame: bytes, received_ns: int) -> NewsItem | NotNews:
+        """The news item of a frame; only newly created posts are news. Never raises."""
+        try:
+            data = _decoder.decode(frame)
+        except msgspec.ValidationError as error:
+            return NotNews(f"wrong type: {error}", fault=True)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return NotNews(f"not JSON: {error}", fault=True)
+        if data.event != POST_CREATED or data.data is None:
+            return NotNews(f"event {data.event}" if data.event else "no event")
+        post = data.data
+        return NewsItem(
+            feed=self._feed,
+            received_ns=received_ns,
+            source_id=str(post.id) if post.id is not None else "",
+            time_ms=iso_to_ms(post.createdAt) if post.createdAt else None,
+            source=post.streamId or "",
+            title=(post.text or "").split("\n", 1)[0],
+            body=post.text or "",
+            markup="synoptic",
+            readings=_readings(post),
+        )
+
+
+def _readings(post: _Post) -> tuple[Reading, ...] | None:
+    """The figures at ``numbers``, else at ``json.numbers`` where json may be text itself."""
+    rows = post.numbers
+    if rows is None:
+        holder = post.json
+        if isinstance(holder, str):
+            try:
+                holder = msgspec.json.decode(holder)
+            except (msgspec.DecodeError, RecursionError):
+                return None
+        rows = holder.get("numbers") if isinstance(holder, dict) else None
+    if not isinstance(rows, list):
+        return None
+    return tuple(_reading(row) for row in rows if isinstance(row, dict))
+
+
+def _reading(row: dict[str, Any]) -> Reading:
+    def text(name: str) -> str:
+        value = row.get(name)
+        return value if isinstance(value, str) else ""
+
+    return Reading(
+        name=text("name"),
+        actual=row.get("actual"),
+        forecast=row.get("forecast"),
+        previous=row.get("previous"),
+        unit=text("unit"),
+        country=text("country"),
+    )

@@ -1,0 +1,148 @@
+"""config.toml as frozen settings: what can be set, its type, unit and built-in default."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from attrs import Factory, frozen
+
+from lowcap.detection.rules import Trigger
+
+
+@frozen(kw_only=True)
+class State:
+    """Where the daemon keeps its ledger, lock and paper account; empty means the usual place."""
+
+    dir: str = ""
+    keep_days: int = 90
+
+
+@frozen(kw_only=True)
+class Control:
+    """The operator's socket; empty means the usual place."""
+
+    socket: str = ""
+
+
+@frozen(kw_only=True)
+class ExchangeSettings:
+    """URLs of the venue. All empty in dry mode: the built-in exchange."""
+
+    rest_url: str = ""
+    ws_api_url: str = ""
+    stream_url: str = ""
+    credentials_dir: str = ""
+
+
+@frozen(kw_only=True)
+class Paper:
+    """The built-in exchange."""
+
+    wallet_usdt: Decimal = Decimal(1_000_000)
+    seed: int = 1
+    tick_ms: int = 1_000
+    step_bps: Decimal = Decimal(2)
+    port: int = 0
+
+
+@frozen(kw_only=True)
+class Feed:
+    """One news source."""
+
+    url: str
+    format: str
+    enabled: bool = True
+    text_ping_s: int = 0
+    idle_s: int = 90
+    key_file: str = ""
+
+
+@frozen(kw_only=True)
+class Orders:
+    """How orders are priced and how long the venue may take them."""
+
+    collar_pct: Decimal = Decimal("1.5")
+    entry_recv_window_ms: int = 1_000
+    exit_recv_window_ms: int = 2_000
+    reply_timeout_ms: int = 1_500
+
+
+@frozen(kw_only=True)
+class Sizing:
+    """Dollar amounts before limits."""
+
+    scale: Decimal = Decimal(1)
+    default_usd: Decimal = Decimal(14_567)
+    symbol_usd: dict[str, Decimal] = Factory(dict)
+
+
+@frozen(kw_only=True)
+class Leverage:
+    """The ceiling; a bracket or the stop distance may ask for less."""
+
+    max: int = 20
+
+
+@frozen(kw_only=True)
+class Limits:
+    """What the gate never lets an entry exceed."""
+
+    order_notional_usd_max: Decimal
+    position_notional_usd_max: Decimal
+    gross_notional_usd_max: Decimal
+    open_positions_max: int
+    day_loss_usd_max: Decimal
+    entries_per_s_max: int = 5
+    entries_per_min_max: int = 30
+    margin_pct_max: Decimal = Decimal(30)
+    price_age_ms_max: int = 3_000
+    mark_last_pct_max: Decimal = Decimal(1)
+
+
+@frozen(kw_only=True)
+class Protect:
+    """Stop and take-profit ladder of every position, in per cent of the entry price."""
+
+    stop_pct: Decimal = Decimal(2)
+    stop_deadline_ms: int = 3_000
+    ladder: tuple[tuple[Decimal, Decimal], ...] = (
+        (Decimal(50), Decimal(2)),
+        (Decimal(30), Decimal(4)),
+        (Decimal(20), Decimal(8)),
+    )
+
+
+@frozen(kw_only=True)
+class Shutdown:
+    """What becomes of open positions at the end: ``keep`` with their stops, or ``flatten``."""
+
+    positions: str = "keep"
+
+
+@frozen(kw_only=True)
+class Log:
+    """How much the log says: debug, info, warning or error."""
+
+    level: str = "info"
+
+
+@frozen(kw_only=True)
+class Settings:
+    """The whole configuration."""
+
+    limits: Limits
+    mode: str = "dry"
+    state: State = State()
+    control: Control = Control()
+    exchange: ExchangeSettings = ExchangeSettings()
+    paper: Paper = Paper()
+    order: Orders = Orders()
+    sizing: Sizing = Sizing()
+    leverage: Leverage = Leverage()
+    protect: Protect = Protect()
+    shutdown: Shutdown = Shutdown()
+    log: Log = Log()
+    hedge: tuple[str, ...] = ()
+    feed: dict[str, Feed] = Factory(dict)
+    trigger: tuple[Trigger, ...] = ()
+    coin_overrides: dict[str, str] = Factory(dict)

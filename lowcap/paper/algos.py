@@ -12,6 +12,7 @@ from lowcap.paper.state import PaperAlgo, VenueError
 
 ALGO_ORDERS_MAX = 200
 FINAL_ALGOS_KEPT = 1_000
+_WORKING_TYPES = frozenset({"CONTRACT_PRICE", "MARK_PRICE"})
 _SUPPORTED = frozenset({"STOP_MARKET", "TAKE_PROFIT_MARKET"})
 
 
@@ -52,20 +53,26 @@ class AlgoBook:
         trigger = rules.decimal_param(params, "triggerPrice")
         if trigger <= ZERO:
             raise VenueError(-4006, "Stop price less than zero.")
+        if trigger > contract.price_max:
+            raise VenueError(-4007, "Stop price greater than max price.")
         close_position = rules.flag_param(params, "closePosition")
         reduce_only = rules.flag_param(params, "reduceOnly")
         qty = ZERO
         if close_position:
             self._check_close_position(params, contract.symbol, side, kind)
         else:
+            # Margin and the other filters are looked at when it triggers, not before.
             qty = rules.decimal_param(params, "quantity")
-            rules.check_qty(contract, qty, market=True)
+            if qty <= ZERO:
+                raise VenueError(-4003, "Quantity less than or equal to zero.")
         client_id = rules.client_id_param(params, "clientAlgoId", f"x-{self._state.next_algo_id}")
         if any(algo.client_id == client_id for algo in self.open_algos()):
             raise VenueError(-4116, "ClientOrderId is duplicated.")
         if len(self.open_algos()) >= ALGO_ORDERS_MAX:
             raise VenueError(-4045, "Reach max stop order limit.")
-        working_type = str(params.get("workingType", "CONTRACT_PRICE"))
+        working_type = rules.text_param(params, "workingType", "CONTRACT_PRICE")
+        if working_type not in _WORKING_TYPES:
+            raise VenueError(-1102, "Mandatory parameter 'workingType' was malformed.")
         if self._reached(kind, side, trigger, self._watched(contract.symbol, working_type)):
             raise VenueError(-2021, "Order would immediately trigger.")
         algo = PaperAlgo(
@@ -134,26 +141,44 @@ class AlgoBook:
         """Send the children of conditional orders whose price has been reached."""
         for algo in self.open_algos(symbol):
             watched = self._watched(symbol, algo.working_type)
-            if self._reached(algo.type, algo.side, algo.trigger_price, watched):
+            due = self._reached(algo.type, algo.side, algo.trigger_price, watched)
+            if due and algo.status == "NEW":
                 self._trigger(algo)
+                self.expire_orphans()
 
     def _trigger(self, algo: PaperAlgo) -> None:
         """TRIGGERING, the child with its fills, TRIGGERED, FINISHED (§6)."""
         algo.triggered_ms = self._book.now_ms
         self._end(algo, "TRIGGERING")
-        held = self._book.position(algo.symbol).qty
-        reduces = held != ZERO and (held > 0) == (algo.side == "SELL")
-        qty = abs(held) if algo.close_position else min(algo.qty, abs(held))
-        if not reduces or qty == ZERO:
-            algo.reason = "ReduceOnly Order is rejected."
+        try:
+            qty = self._child_qty(algo)
+        except VenueError as error:
+            algo.reason = error.msg
             self._end(algo, "REJECTED")
             return
-        child = self._book.market_close(algo.symbol, algo.side, qty, algo.client_id)
+        child = self._book.place_child(algo, qty)
         algo.child_id = child.order_id
         algo.child_price = child.cum_quote / child.executed
         algo.child_qty = child.executed
         self._end(algo, "TRIGGERED")
         self._end(algo, "FINISHED")
+
+    def _child_qty(self, algo: PaperAlgo) -> Decimal:
+        """What the child takes; filters and margin are checked only now (§5).
+
+        Raises:
+            VenueError: the engine would refuse the child.
+        """
+        contract = self._book.contracts[algo.symbol]
+        held = self._book.position(algo.symbol).qty
+        if algo.close_position and (held > 0) == (algo.side == "SELL"):
+            return abs(held)
+        rules.check_qty(contract, algo.qty, market=True)
+        if algo.reduce_only:
+            return self._book.reducible(contract, algo.side, algo.qty, "MARKET")
+        mark = self._book.board.quotes[algo.symbol].mark
+        self._book.check_opening(contract, algo.side, algo.qty, mark)
+        return algo.qty
 
     def _watched(self, symbol: str, working_type: str) -> Decimal:
         quote = self._book.board.quotes[symbol]

@@ -35,27 +35,38 @@ class Account(Struct, frozen=True, kw_only=True):
 
     def check_signature(self, text: str, signature: str) -> None:
         """HMAC-SHA256 in hex, or Ed25519 in base64, over ``text``; else -1022."""
+        if not (self._is_hmac(text, signature) or self._is_ed25519(text, signature)):
+            raise VenueError(-1022, "Signature for this request is not valid.")
+
+    def check_logon(self, text: str, signature: str) -> None:
+        """Only Ed25519 keys may log a connection on (§2): -4056 for HMAC, -1022 for nonsense."""
+        if not self.public_key_pem or self._is_hmac(text, signature):
+            raise VenueError(-4056, "HMAC_SHA256 API key is not supported.", status=401)
+        self.check_signature(text, signature)
+
+    def _is_hmac(self, text: str, signature: str) -> bool:
         digest = hmac.new(self.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
-        if hmac.compare_digest(digest, signature.lower()):
-            return
-        if self.public_key_pem:
-            key = load_pem_public_key(self.public_key_pem.encode())
-            if isinstance(key, Ed25519PublicKey):
-                try:
-                    key.verify(base64.b64decode(signature), text.encode())
-                except (InvalidSignature, ValueError):
-                    pass
-                else:
-                    return
-        raise VenueError(-1022, "Signature for this request is not valid.")
+        return hmac.compare_digest(digest.encode(), signature.lower().encode())
+
+    def _is_ed25519(self, text: str, signature: str) -> bool:
+        if not self.public_key_pem:
+            return False
+        key = load_pem_public_key(self.public_key_pem.encode())
+        if not isinstance(key, Ed25519PublicKey):
+            return False
+        try:
+            key.verify(base64.b64decode(signature), text.encode())
+        except (InvalidSignature, ValueError):
+            return False
+        return True
 
 
 def check_time(params: dict[str, Any], now_ms: int) -> None:
     """Timestamp < now + 1000 and now - timestamp <= recvWindow, else -1021 (§2)."""
     try:
-        timestamp = int(params["timestamp"])
-        window = int(params.get("recvWindow", RECV_WINDOW_MS))
-    except (KeyError, TypeError, ValueError):
+        timestamp = int(str(params["timestamp"]))
+        window = int(str(params.get("recvWindow", RECV_WINDOW_MS)))
+    except (KeyError, ValueError):
         raise VenueError(
             -1102, "Mandatory parameter 'timestamp' was not sent, was empty/null, or malformed."
         ) from None

@@ -1,6 +1,6 @@
 """The simulator's listed contracts: plausible grids and limits, invented prices.
 
-Names and scaling follow the real venue (reference §10.9); prices are round
+Names and scaling follow the real venue (docs/venue.md §10.9); prices are round
 starting points for the random walk and mean nothing.
 """
 
@@ -43,7 +43,7 @@ HMSTR 0.0008 7 0|DOGS 0.00014 7 0|ZRO 1.8 4 1|G 0.012 5 0|LISTA 0.2 4 0|OMNI 2.2
 """
 
 _LADDERS: dict[str, str] = {
-    # leverage, notional cap in USDT, maintenance margin ratio (reference §4, samples of 2026-09)
+    # leverage, notional cap in USDT, maintenance margin ratio (docs/venue.md §4)
     "major": "150 300000 0.004|100 800000 0.005|75 3000000 0.0065|50 12000000 0.01"
     "|25 70000000 0.02|20 100000000 0.025|10 230000000 0.05|5 480000000 0.1|1 1800000000 0.5",
     "other": "75 20000 0.0065|50 200000 0.01|40 300000 0.015|25 1500000 0.02|20 3000000 0.025"
@@ -52,7 +52,7 @@ _LADDERS: dict[str, str] = {
 
 
 def ladder(kind: str) -> tuple[LeverageBracket, ...]:
-    """A leverage ladder with its cumulative amounts (reference §4, leverageBracket)."""
+    """A leverage ladder with its cumulative amounts (docs/venue.md §4, leverageBracket)."""
     brackets: list[LeverageBracket] = []
     floor, ratio_before, cum = ZERO, ZERO, ZERO
     for row in _LADDERS[kind].split("|"):

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Annotated
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
+
+# A fixed delay, or a low and a high end.
+DelayMs = Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=1, max_length=2)]
 
 
 class Faults(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -17,8 +21,8 @@ class Faults(Struct, kw_only=True, forbid_unknown_fields=True):
     ``mute_user_stream`` keeps events from every private connection.
     """
 
-    reply_delay_ms: dict[str, list[int]] = field(default_factory=dict)
-    request_delay_ms: dict[str, list[int]] = field(default_factory=dict)
+    reply_delay_ms: dict[str, DelayMs] = field(default_factory=dict)
+    request_delay_ms: dict[str, DelayMs] = field(default_factory=dict)
     lose_replies: dict[str, int] = field(default_factory=dict)
     lose_requests: dict[str, int] = field(default_factory=dict)
     refuse: dict[str, int] = field(default_factory=dict)

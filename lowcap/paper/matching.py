@@ -14,10 +14,18 @@ from lowcap.paper import rules, views
 from lowcap.paper.faults import Faults
 from lowcap.paper.prices import PriceBoard
 from lowcap.paper.rules import Params
-from lowcap.paper.state import PaperOrder, PaperPosition, PaperState, PaperTrade, VenueError
+from lowcap.paper.state import (
+    PaperAlgo,
+    PaperOrder,
+    PaperPosition,
+    PaperState,
+    PaperTrade,
+    VenueError,
+)
 
 TAKER_FEE = Decimal("0.0005")
 MAKER_FEE = Decimal("0.0002")
+ONE = Decimal(1)
 TIME_IN_FORCE = frozenset({"GTC", "IOC", "FOK", "GTX"})
 TRADES_KEPT = 10_000
 FINAL_ORDERS_KEPT = 2_000
@@ -49,6 +57,10 @@ class OrderBook:
             raise VenueError(-1121, "Invalid symbol.")
         return self.contracts[symbol]
 
+    def optional_symbol(self, params: Params) -> str | None:
+        """The symbol a request names, or None where it names none and means all."""
+        return self.contract(params).symbol if params.get("symbol") else None
+
     def position(self, symbol: str) -> PaperPosition:
         """The position row of a symbol, flat where there never was one."""
         return self.state.positions.setdefault(symbol, PaperPosition(symbol=symbol))
@@ -76,6 +88,12 @@ class OrderBook:
             if order.client_id == client_id and order.symbol == symbol:
                 return order
         return None
+
+    def isolated_wallet(self, position: PaperPosition) -> Decimal:
+        """The margin set aside for an isolated position; zero for cross (§4)."""
+        if position.symbol not in self.state.isolated:
+            return ZERO
+        return abs(position.qty) * position.entry_price / self.leverage(position.symbol)
 
     def available_balance(self) -> Decimal:
         """Wallet and profit less the initial margin of positions and resting orders (§4)."""
@@ -123,18 +141,19 @@ class OrderBook:
         )
         if any(order.client_id == client_id for order in self.open_orders()):
             raise VenueError(-4116, "ClientOrderId is duplicated.")
+        if len(self.open_orders(contract.symbol)) >= rules.OPEN_ORDERS_MAX:
+            raise VenueError(-2025, "Reach max open order limit.")
         if reduce_only:
-            qty = self._reducible(contract, side, qty, kind)
+            qty = self.reducible(contract, side, qty, kind)
         else:
-            rules.check_notional(contract, qty, price or mark)
-            self._check_margin(contract, side, qty, price or mark)
+            self.check_opening(contract, side, qty, price or mark)
         order = self._new_order(
             contract, client_id, side, kind, time_in_force, qty, price, reduce_only
         )
         self._execute_new(order)
         return order
 
-    def _reducible(self, contract: Contract, side: str, qty: Decimal, kind: str) -> Decimal:
+    def reducible(self, contract: Contract, side: str, qty: Decimal, kind: str) -> Decimal:
         """How much a reduce-only order may still take; -2022 or -4118 where nothing (§5, §9).
 
         Other resting reduce-only orders count against the position, so a
@@ -156,14 +175,16 @@ class OrderBook:
             )
         return min(qty, free)
 
-    def _check_margin(self, contract: Contract, side: str, qty: Decimal, price: Decimal) -> None:
+    def check_opening(self, contract: Contract, side: str, qty: Decimal, price: Decimal) -> None:
+        """Least notional, margin and position cap: -4164, -2019, -2027 (§4, §9)."""
+        rules.check_notional(contract, qty, price)
         held = self.position(contract.symbol).qty
         signed = qty if side == "BUY" else -qty
         growth = max(abs(held + signed) - abs(held), ZERO)
         if growth * price / self.leverage(contract.symbol) > self.available_balance():
             raise VenueError(-2019, "Margin is insufficient.")
         cap = contract.notional_cap_at(self.leverage(contract.symbol))
-        if abs(held + signed) * price > cap:
+        if growth and abs(held + signed) * price > cap:
             raise VenueError(-2027, "Exceeded the maximum allowable position at current leverage.")
 
     def _new_order(
@@ -219,17 +240,18 @@ class OrderBook:
         share = self.faults.fill_share.get(order.symbol)
         if share is None or order.reduce_only:
             return order.qty
-        return floor_to_step(order.qty * share, self.contracts[order.symbol].step)
+        return floor_to_step(order.qty * min(share, ONE), self.contracts[order.symbol].step)
 
-    def market_close(self, symbol: str, side: str, qty: Decimal, client_id: str) -> PaperOrder:
+    def place_child(self, algo: PaperAlgo, qty: Decimal) -> PaperOrder:
         """The child of a triggered algo order: takes what it needs, ahead of resting legs (§5)."""
+        contract, closes = self.contracts[algo.symbol], algo.close_position or algo.reduce_only
         order = self._new_order(
-            self.contracts[symbol], client_id, side, "MARKET", "GTC", qty, ZERO, reduce_only=True
+            contract, algo.client_id, algo.side, "MARKET", "GTC", qty, ZERO, closes
         )
-        order.orig_type = "STOP_MARKET"
-        quote = self.board.quotes[symbol]
+        order.orig_type = algo.type
+        quote = self.board.quotes[algo.symbol]
         self.events.append(views.order_event(order, "NEW", None, self.now_ms))
-        self.fill(order, qty, quote.ask if side == "BUY" else quote.bid, maker=False)
+        self.fill(order, qty, quote.ask if algo.side == "BUY" else quote.bid, maker=False)
         return order
 
     # -- executing --------------------------------------------------------
@@ -261,12 +283,26 @@ class OrderBook:
         self.state.next_trade_id += 1
         self.state.trades.append(trade)
         del self.state.trades[:-TRADES_KEPT]
-        mark = self.board.quotes[order.symbol].mark
         self.events.append(views.trade_lite_event(trade, order, self.now_ms))
-        self.events.append(views.account_event(self.state.wallet, position, mark, self.now_ms))
+        self.tell_account(order.symbol, "ORDER")
         self.events.append(views.order_event(order, "TRADE", trade, self.now_ms))
-        if position.qty == ZERO:
-            self._expire_reduce_only(order.symbol)
+        self._expire_reduce_only(position)
+
+    def tell_account(self, symbol: str, reason: str) -> None:
+        """ACCOUNT_UPDATE with the wallet and the position of ``symbol`` as they stand (§6)."""
+        position = self.position(symbol)
+        self.events.append(
+            views.account_event(
+                reason,
+                self.state.wallet,
+                position,
+                mark=self.board.quotes[symbol].mark,
+                isolated=(
+                    self.isolated_wallet(position) if symbol in self.state.isolated else None
+                ),
+                now_ms=self.now_ms,
+            )
+        )
 
     def _move_position(self, position: PaperPosition, signed: Decimal, price: Decimal) -> Decimal:
         """Apply a signed execution; the profit it realises, before fees."""
@@ -289,10 +325,11 @@ class OrderBook:
         position.updated_ms = self.now_ms
         return realized
 
-    def _expire_reduce_only(self, symbol: str) -> None:
-        """Resting reduce-only orders die with the position (§6, er 4)."""
-        for order in self.open_orders(symbol):
-            if order.reduce_only:
+    def _expire_reduce_only(self, position: PaperPosition) -> None:
+        """Resting reduce-only orders die once they would open or grow a position (§6, er 4)."""
+        for order in self.open_orders(position.symbol):
+            grows = position.qty == ZERO or (position.qty > 0) == (order.side == "BUY")
+            if order.reduce_only and grows:
                 self.expire(order, "4")
 
     def expire(self, order: PaperOrder, reason: str) -> None:

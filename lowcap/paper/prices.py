@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from msgspec import Struct
@@ -22,7 +22,7 @@ class MarketLine(Struct, frozen=True):
 
 
 class PriceBoard:
-    """Current quotes of every contract, moved by ``advance``."""
+    """Current quotes of every contract, moved by ``walk`` and ``play_script``."""
 
     def __init__(
         self,
@@ -49,26 +49,24 @@ class PriceBoard:
         bid = max(last - tick, tick)
         self.quotes[symbol] = PaperQuote(mark=price, last=last, bid=bid, ask=last + tick)
 
-    def advance(self, now_ms: int) -> list[str]:
-        """Move prices to ``now_ms``: scripted symbols by their lines, the others at random.
-
-        Returns the symbols whose price was set by the script.
-        """
+    def walk(self) -> None:
+        """Move every price by one random step, except those that a script dictates."""
         for symbol in self.quotes:
             if symbol not in self._scripted:
                 self._walk(symbol)
-        return self.play_script(now_ms)
 
-    def play_script(self, now_ms: int) -> list[str]:
-        """Set every scripted price that is due."""
-        moved: list[str] = []
+    def play_script(self, now_ms: int) -> Iterator[str]:
+        """Set the scripted prices that are due, one at a time.
+
+        Yields each symbol as its price is set, so that a price which holds for
+        less than a tick still triggers and fills what waited for it.
+        """
         while self._next_line < len(self._script) and self._script[self._next_line].t_ms <= now_ms:
             line = self._script[self._next_line]
+            self._next_line += 1
             if line.symbol in self.quotes:
                 self.set_price(line.symbol, line.price)
-                moved.append(line.symbol)
-            self._next_line += 1
-        return moved
+                yield line.symbol
 
     def _walk(self, symbol: str) -> None:
         quote = self.quotes[symbol]

@@ -12,10 +12,11 @@ from lowcap.paper.auth import Account, check_time, split_signed
 from lowcap.paper.exchange import Exchange
 from lowcap.paper.faults import Faults
 from lowcap.paper.state import VenueError
+from lowcap.paper.usage import Usage
 
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 
-# (HTTP method, path) -> (exchange method, security of §2, request weight of §4)
+# (HTTP method, path) -> (exchange method, security of §2, request weight of §4 without a symbol)
 PATHS: dict[tuple[str, str], tuple[str, str, int]] = {
     ("GET", "/fapi/v1/ping"): ("market.ping", "NONE", 1),
     ("GET", "/fapi/v1/time"): ("market.time", "NONE", 1),
@@ -34,7 +35,7 @@ PATHS: dict[tuple[str, str], tuple[str, str, int]] = {
     ("GET", "/fapi/v1/algoOrder"): ("algoOrder.status", "SIGNED", 1),
     ("GET", "/fapi/v1/openAlgoOrders"): ("algoOrder.open", "SIGNED", 40),
     ("DELETE", "/fapi/v1/algoOpenOrders"): ("algoOrder.cancelAll", "SIGNED", 1),
-    ("GET", "/fapi/v2/positionRisk"): ("account.position", "SIGNED", 5),
+    ("GET", "/fapi/v2/positionRisk"): ("account.positionV2", "SIGNED", 5),
     ("GET", "/fapi/v3/positionRisk"): ("account.position", "SIGNED", 5),
     ("GET", "/fapi/v2/balance"): ("account.balance", "SIGNED", 5),
     ("GET", "/fapi/v3/balance"): ("account.balance", "SIGNED", 5),
@@ -53,6 +54,16 @@ PATHS: dict[tuple[str, str], tuple[str, str, int]] = {
     ("DELETE", "/fapi/v1/listenKey"): ("userDataStream.stop", "KEY", 1),
 }
 
+# What costs less when it asks for one symbol only.
+_WEIGHT_OF_ONE = {
+    "/fapi/v1/premiumIndex": 1,
+    "/fapi/v1/ticker/bookTicker": 2,
+    "/fapi/v1/ticker/price": 1,
+    "/fapi/v2/ticker/price": 1,
+    "/fapi/v1/openOrders": 1,
+    "/fapi/v1/openAlgoOrders": 1,
+}
+
 
 def method_of(request: HttpRequest) -> str:
     """The exchange method that a request asks for; empty where there is none."""
@@ -60,23 +71,23 @@ def method_of(request: HttpRequest) -> str:
 
 
 def answer(
-    exchange: Exchange, account: Account, request: HttpRequest, now_ms: int, weight: WeightMeter
+    exchange: Exchange, account: Account, request: HttpRequest, now_ms: int, usage: Usage
 ) -> HttpReply:
     """Carry out one REST request, refusals included."""
     try:
-        result: Any = _carry_out(exchange, account, request, now_ms, weight)
+        result: Any = _carry_out(exchange, account, request, now_ms, usage)
         status = 200
     except VenueError as error:
         result, status = {"code": error.code, "msg": error.msg}, error.status
     headers = {
         "content-type": "application/json;charset=UTF-8",
-        "x-mbx-used-weight-1m": str(weight.used(now_ms)),
+        **usage.headers(method_of(request), now_ms),
     }
     return HttpReply(status, headers, _encode(result))
 
 
 def _carry_out(
-    exchange: Exchange, account: Account, request: HttpRequest, now_ms: int, weight: WeightMeter
+    exchange: Exchange, account: Account, request: HttpRequest, now_ms: int, usage: Usage
 ) -> object:
     if (request.method, request.path) == ("POST", "/sim/faults"):
         try:
@@ -88,31 +99,18 @@ def _carry_out(
         method, security, cost = PATHS[request.method, request.path]
     except KeyError:
         raise VenueError(
-            -5000, f"Path {request.path}, Method {request.method} is invalid"
+            -5000, f"Path {request.path}, Method {request.method} is invalid", status=404
         ) from None
-    weight.add(cost, now_ms)
-    params, signed, signature = split_signed(request.query, request.body.decode())
+    try:
+        params, signed, signature = split_signed(request.query, request.body.decode())
+    except UnicodeDecodeError:
+        raise VenueError(-1100, "Illegal characters found in the request body.") from None
+    if params.get("symbol"):
+        cost = _WEIGHT_OF_ONE.get(request.path, cost)
+    usage.count(method, cost, now_ms)
     if security != "NONE":
         account.check_key(request.headers.get("x-mbx-apikey"))
     if security == "SIGNED":
         check_time(params, now_ms)
         account.check_signature(signed, signature)
     return exchange.call(method, params, now_ms)
-
-
-class WeightMeter:
-    """Request weight used in the running UTC minute (§8)."""
-
-    def __init__(self) -> None:
-        self._minute = 0
-        self._used = 0
-
-    def add(self, weight: int, now_ms: int) -> None:
-        """Count a request."""
-        self._used = self.used(now_ms) + weight
-
-    def used(self, now_ms: int) -> int:
-        """Weight used since the minute began."""
-        if now_ms // 60_000 != self._minute:
-            self._minute, self._used = now_ms // 60_000, 0
-        return self._used

@@ -1,12 +1,12 @@
 """What the simulated venue refuses, with the code it refuses it with.
 
-Section numbers are those of the protocol reference in docs/venue.md.
+Section numbers are those of docs/venue.md.
 """
 
 from __future__ import annotations
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from lowcap.core.contract import Contract
@@ -15,6 +15,9 @@ from lowcap.paper.state import VenueError
 
 Params = dict[str, Any]
 
+_DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][-+]?[0-9]{1,2})?\Z")
+_WHOLE = re.compile(r"-?[0-9]{1,19}\Z")
+OPEN_ORDERS_MAX = 200
 _CLIENT_ID = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}\Z")
 CONDITIONAL_TYPES = frozenset(
     {"STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"}
@@ -43,21 +46,17 @@ def flag_param(params: Params, name: str) -> bool:
 def decimal_param(params: Params, name: str) -> Decimal:
     """A mandatory decimal; JSON numbers are accepted too (§2)."""
     raw = text_param(params, name)
-    try:
-        value = Decimal(raw)
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if not value.is_finite():
+    if _DECIMAL.match(raw) is None:
         raise VenueError(-1102, f"Mandatory parameter '{name}' was malformed.")
-    return value
+    return Decimal(raw)
 
 
-def int_param(params: Params, name: str) -> int:
-    """A mandatory whole number."""
-    try:
-        return int(text_param(params, name))
-    except ValueError:
-        raise VenueError(-1102, f"Mandatory parameter '{name}' was malformed.") from None
+def int_param(params: Params, name: str, default: int | None = None) -> int:
+    """A whole number; mandatory without ``default``."""
+    raw = text_param(params, name, None if default is None else str(default))
+    if _WHOLE.match(raw) is None:
+        raise VenueError(-1102, f"Mandatory parameter '{name}' was malformed.")
+    return int(raw)
 
 
 def side_param(params: Params) -> str:
@@ -78,10 +77,30 @@ def client_id_param(params: Params, name: str, fallback: str) -> str:
     return client_id
 
 
+def price_decimals_max(contract: Contract) -> int:
+    """pricePrecision: finer than the tick, since it is a maximum of digits and no grid (§4)."""
+    return _decimals(contract.tick) + 1
+
+
+def qty_decimals_max(contract: Contract) -> int:
+    """How many decimals a quantity may have: quantityPrecision (§4)."""
+    return _decimals(contract.step)
+
+
+def _decimals(value: Decimal) -> int:
+    return max(-int(value.normalize().as_tuple().exponent), 0)
+
+
+def _check_decimals(value: Decimal, decimals_max: int) -> None:
+    if value and _decimals(value) > decimals_max:
+        raise VenueError(-1111, "Precision is over the maximum defined for this asset.")
+
+
 def check_price(contract: Contract, price: Decimal, side: str, mark: Decimal) -> None:
     """PRICE_FILTER and PERCENT_PRICE (§4, filters)."""
     if price <= ZERO:
         raise VenueError(-4001, "Price less than 0.")
+    _check_decimals(price, price_decimals_max(contract))
     if price < contract.price_min:
         raise VenueError(-4013, "Price less than min price.")
     if price > contract.price_max:
@@ -98,6 +117,7 @@ def check_qty(contract: Contract, qty: Decimal, *, market: bool) -> None:
     """LOT_SIZE or MARKET_LOT_SIZE (§4, filters)."""
     if qty <= ZERO:
         raise VenueError(-4003, "Quantity less than or equal to zero.")
+    _check_decimals(qty, qty_decimals_max(contract))
     if qty < contract.qty_min:
         raise VenueError(-4004, "Quantity less than min quantity.")
     if qty > (contract.market_qty_max if market else contract.qty_max):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import trio
@@ -18,13 +19,17 @@ from lowcap.net.wire import Wire, WireLimits, accept_wire
 from lowcap.paper import streams
 from lowcap.paper.auth import Account
 from lowcap.paper.exchange import Exchange
-from lowcap.paper.rest import WeightMeter, answer, method_of
+from lowcap.paper.rest import answer, method_of
 from lowcap.paper.state import PaperState
+from lowcap.paper.usage import Usage
+from lowcap.paper.views import Json
 from lowcap.paper.wsapi import BAD_FRAME, WsApi
 
 # The venue pings every 3 minutes and waits 10 for the pong (docs/venue.md §3).
 LIMITS = WireLimits(ping_every_s=180, pong_within_s=600, queue_frames=4_096)
 SAVE_EVERY_S = 1.0
+SLOW_STREAMS_MS = 3_000
+API_PATH = "/ws-fapi/v1"
 
 
 class PaperServer:
@@ -49,7 +54,8 @@ class PaperServer:
         self._clock = clock
         self._tick_s = tick_s
         self._save_to = save_to
-        self._weight = WeightMeter()
+        self._usage = Usage()
+        self._slow_turn = -1
         self._subscribers: list[streams.Subscriber] = []
         self._chance = random.Random(seed)
 
@@ -81,48 +87,46 @@ class PaperServer:
             at_ms = now_ms(self._clock)
             self.exchange.tick(at_ms)
             self._send_events()
+            self._end_expired_key(at_ms)
             self._send_market(at_ms)
 
     def _send_market(self, at_ms: int) -> None:
         """One round of market frames; each payload is encoded once for all who want it."""
-        if not any(s.names for s in self._subscribers):
-            return
-        marks = streams.mark_array(self.exchange, at_ms)
-        for name in ("!markPrice@arr@1s", "!markPrice@arr"):
-            self._broadcast(name, marks)
-        self._broadcast("!miniTicker@arr", streams.mini_ticker_array(self.exchange, at_ms))
+        slow_turn = at_ms // SLOW_STREAMS_MS != self._slow_turn
+        if slow_turn:
+            self._slow_turn = at_ms // SLOW_STREAMS_MS
+        payloads: dict[str, bytes | None] = {}
         for subscriber in self._subscribers:
-            for name in sorted(subscriber.names):
-                symbol = name.partition("@")[0].upper()
-                if symbol not in self.exchange.contracts:
+            for name in sorted(filter(subscriber.wants, subscriber.names)):
+                if streams.is_slow(name) and not slow_turn:
                     continue
-                if name.endswith("@bookTicker") and subscriber.route == "public":
-                    payload = streams.book_ticker(self.exchange, symbol, at_ms)
-                elif "@markPrice" in name and subscriber.route == "market":
-                    mark = self.exchange.board.quotes[symbol].mark
-                    payload = msgspec.json.encode(
-                        streams.mark_update(symbol, mark, at_ms, self.exchange.next_funding_ms())
-                    )
-                else:
-                    continue
-                self._send(subscriber, subscriber.wrap(name, payload))
-
-    def _broadcast(self, name: str, payload: bytes) -> None:
-        for subscriber in self._subscribers:
-            if subscriber.wants(name):
-                self._send(subscriber, subscriber.wrap(name, payload))
+                if name not in payloads:
+                    frame = streams.array_frame if name.startswith("!") else streams.symbol_frame
+                    payloads[name] = frame(self.exchange, name, at_ms)
+                payload = payloads[name]
+                if payload is not None:
+                    self._send(subscriber, subscriber.wrap(name, payload))
 
     def _send_events(self) -> None:
         events = self.exchange.take_events()
-        if not events or self.exchange.faults.mute_user_stream:
+        if now_ms(self._clock) < self.exchange.state.listen_key_until_ms:
+            self._send_private(self.exchange.state.listen_key, events)
+
+    def _end_expired_key(self, at_ms: int) -> None:
+        """Say once that the listen key is over; its sockets stay open and silent (§6)."""
+        key = self.exchange.take_expired_key()
+        if key is not None:
+            gone = {"e": "listenKeyExpired", "E": at_ms, "listenKey": key}
+            self._send_private(key, [gone])
+
+    def _send_private(self, key: str, events: list[Json]) -> None:
+        if self.exchange.faults.mute_user_stream:
             return
-        key = self.exchange.state.listen_key
-        if now_ms(self._clock) >= self.exchange.state.listen_key_until_ms:
-            return
-        for subscriber in self._subscribers:
-            if subscriber.route == "private" and key in subscriber.listen_keys:
-                for event in events:
-                    self._send(subscriber, subscriber.wrap(key, msgspec.json.encode(event)))
+        for event in events:
+            payload = msgspec.json.encode(event)
+            for subscriber in self._subscribers:
+                if subscriber.hears(key, event["e"]):
+                    self._send(subscriber, subscriber.wrap(key, payload))
 
     @staticmethod
     def _send(subscriber: streams.Subscriber, frame: bytes) -> None:
@@ -144,7 +148,7 @@ class PaperServer:
         if faults.take(faults.lose_requests, method):
             return None
         self.on_request(method)
-        reply = answer(self.exchange, self.account, request, now_ms(self._clock), self._weight)
+        reply = answer(self.exchange, self.account, request, now_ms(self._clock), self._usage)
         self._send_events()
         await self._pause(faults.reply_delay_ms, method)
         if faults.take(faults.lose_replies, method):
@@ -161,7 +165,8 @@ class PaperServer:
 
         def on_request(path: str, headers: dict[str, str]) -> str | None:
             paths.append(path)
-            return None
+            known = urlsplit(path).path == API_PATH or streams.is_stream_path(path)
+            return None if known else f"no such path: {path}"
 
         handlers: list[Callable[[bytes], None]] = []
 
@@ -169,8 +174,11 @@ class PaperServer:
             handlers[0](frame)
 
         async def session(wire: Wire) -> None:
-            if paths[0].startswith("/ws-fapi/"):
-                api = WsApi(self.exchange, self.account, self._weight)
+            target = urlsplit(paths[0])
+            if target.path == API_PATH:
+                told = parse_qs(target.query).get("returnRateLimits") != ["false"]
+                at_ms = now_ms(self._clock)
+                api = WsApi(self.exchange, self.account, self._usage, at_ms, tell_limits=told)
                 handlers.append(lambda frame: self._on_api_frame(api, wire, frame))
                 await trio.sleep_forever()
             subscriber = streams.Subscriber(paths[0])
@@ -193,7 +201,7 @@ class PaperServer:
         if request is None:
             _tell(wire, BAD_FRAME)
             return
-        method, faults = request.method, self.exchange.faults
+        method, faults = request.name, self.exchange.faults
         self.on_request(method)
         if method not in faults.request_delay_ms and method not in faults.reply_delay_ms:
             # The common case: answered in the same turn, as quick as the venue's own engine.

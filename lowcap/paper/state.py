@@ -10,7 +10,7 @@ from lowcap.core.money import ZERO
 
 
 class VenueError(Exception):
-    """A refusal with the venue's numeric code (reference §9)."""
+    """A refusal with the venue's numeric code (docs/venue.md §9)."""
 
     def __init__(self, code: int, msg: str, status: int = 400) -> None:
         super().__init__(msg)

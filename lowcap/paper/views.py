@@ -1,13 +1,12 @@
-"""The simulator's answers and events in the venue's own field names (reference §3, §4, §6)."""
+"""The simulator's answers and events in the venue's own field names (docs/venue.md §3, §4, §6)."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any
 
-from lowcap.core.contract import Contract
 from lowcap.core.money import ZERO, wire
-from lowcap.paper.state import PaperAlgo, PaperOrder, PaperPosition, PaperQuote, PaperTrade
+from lowcap.paper.state import PaperAlgo, PaperOrder, PaperPosition, PaperTrade
 
 Json = dict[str, Any]
 
@@ -55,6 +54,11 @@ def order_view(order: PaperOrder, *, query: bool = False) -> Json:
     return view
 
 
+def ack_view(order: PaperOrder) -> Json:
+    """The order object as newOrderRespType ACK shows it: accepted, nothing executed yet (§5)."""
+    return order_view(order) | {"status": "NEW", "executedQty": "0", "cumQty": "0"}
+
+
 def algo_view(algo: PaperAlgo, *, query: bool = False) -> Json:
     """The algo object; queries add the child order (§3)."""
     view: Json = {
@@ -94,33 +98,28 @@ def algo_view(algo: PaperAlgo, *, query: bool = False) -> Json:
 
 
 def position_view(
-    position: PaperPosition, quote: PaperQuote, contract: Contract, leverage: int
+    position: PaperPosition,
+    *,
+    mark: Decimal,
+    initial: Decimal,
+    maintenance: Decimal,
+    isolated: Decimal,
+    liquidation: Decimal,
 ) -> Json:
-    """A positionRisk v3 row (§4)."""
-    notional = position.qty * quote.mark
-    initial = abs(notional) / leverage
-    maintenance = contract.maintenance_margin(abs(notional))
-    entry_margin = abs(position.qty) * position.entry_price / leverage
-    liquidation = ZERO
-    if position.qty:
-        sign = 1 if position.qty > 0 else -1
-        size = abs(position.qty)
-        ratio = maintenance / abs(notional)
-        denominator = size * ratio - sign * size
-        liquidation = max((entry_margin - sign * size * position.entry_price) / denominator, ZERO)
+    """A positionRisk v3 row (§4); ``isolated`` is the margin set aside, zero for cross."""
     return {
         "symbol": position.symbol,
         "positionSide": "BOTH",
         "positionAmt": wire(position.qty),
         "entryPrice": _trimmed(position.entry_price),
         "breakEvenPrice": _trimmed(position.entry_price),
-        "markPrice": _padded(quote.mark, 8),
-        "unRealizedProfit": _padded(position.qty * (quote.mark - position.entry_price), 8),
+        "markPrice": _padded(mark, 8),
+        "unRealizedProfit": _padded(position.qty * (mark - position.entry_price), 8),
         "liquidationPrice": _padded(liquidation, 8),
-        "isolatedMargin": _padded(entry_margin, 8),
-        "notional": _padded(notional, 8),
+        "isolatedMargin": _padded(isolated, 8),
+        "notional": _padded(position.qty * mark, 8),
         "marginAsset": "USDT",
-        "isolatedWallet": _padded(entry_margin, 8),
+        "isolatedWallet": _padded(isolated, 8),
         "initialMargin": _padded(initial, 8),
         "maintMargin": _padded(maintenance, 8),
         "positionInitialMargin": _padded(initial, 8),
@@ -219,14 +218,22 @@ def trade_lite_event(trade: PaperTrade, order: PaperOrder, now_ms: int) -> Json:
     }
 
 
-def account_event(wallet: Decimal, position: PaperPosition, mark: Decimal, now_ms: int) -> Json:
-    """ACCOUNT_UPDATE of a fill (§6): absolute values, the changed symbol only."""
+def account_event(
+    reason: str,
+    wallet: Decimal,
+    position: PaperPosition,
+    *,
+    mark: Decimal,
+    isolated: Decimal | None,
+    now_ms: int,
+) -> Json:
+    """ACCOUNT_UPDATE (§6): absolute values, the changed symbol only; ``isolated`` None is cross."""
     return {
         "e": "ACCOUNT_UPDATE",
         "E": now_ms,
         "T": now_ms,
         "a": {
-            "m": "ORDER",
+            "m": reason,
             "B": [{"a": "USDT", "wb": wire(wallet), "cw": wire(wallet), "bc": "0"}],
             "P": [
                 {
@@ -236,8 +243,8 @@ def account_event(wallet: Decimal, position: PaperPosition, mark: Decimal, now_m
                     "bep": _trimmed(position.entry_price),
                     "cr": _trimmed(position.realized),
                     "up": _trimmed(position.qty * (mark - position.entry_price)),
-                    "mt": "isolated",
-                    "iw": "0",
+                    "mt": "cross" if isolated is None else "isolated",
+                    "iw": _trimmed(isolated or ZERO),
                     "ps": "BOTH",
                     "ma": "USDT",
                 }
@@ -276,90 +283,3 @@ def algo_event(algo: PaperAlgo, now_ms: int) -> Json:
     if algo.reason:
         body["rm"] = algo.reason
     return {"e": "ALGO_UPDATE", "T": now_ms, "E": now_ms, "o": body}
-
-
-def contract_view(contract: Contract) -> Json:
-    """An exchangeInfo row (§4)."""
-    price_decimals = max(-int(contract.tick.as_tuple().exponent), 0)
-    qty_decimals = max(-int(contract.step.as_tuple().exponent), 0)
-    return {
-        "symbol": contract.symbol,
-        "pair": contract.symbol,
-        "contractType": "PERPETUAL",
-        "deliveryDate": 4133404800000,
-        "onboardDate": 1569398400000,
-        "status": contract.status,
-        "maintMarginPercent": "2.5000",
-        "requiredMarginPercent": "5.0000",
-        "baseAsset": contract.base,
-        "quoteAsset": "USDT",
-        "marginAsset": "USDT",
-        "pricePrecision": price_decimals,
-        "quantityPrecision": qty_decimals,
-        "baseAssetPrecision": 8,
-        "quotePrecision": 8,
-        "underlyingType": "COIN",
-        "underlyingSubType": [],
-        "triggerProtect": "0.0500",
-        "liquidationFee": "0.012500",
-        "marketTakeBound": "0.05",
-        "maxMoveOrderLimit": 10000,
-        "filters": [
-            {
-                "filterType": "PRICE_FILTER",
-                "minPrice": wire(contract.price_min),
-                "maxPrice": wire(contract.price_max),
-                "tickSize": wire(contract.tick),
-            },
-            {
-                "filterType": "LOT_SIZE",
-                "minQty": wire(contract.qty_min),
-                "maxQty": wire(contract.qty_max),
-                "stepSize": wire(contract.step),
-            },
-            {
-                "filterType": "MARKET_LOT_SIZE",
-                "minQty": wire(contract.qty_min),
-                "maxQty": wire(contract.market_qty_max),
-                "stepSize": wire(contract.step),
-            },
-            {"filterType": "MAX_NUM_ORDERS", "limit": 200},
-            {"filterType": "MIN_NOTIONAL", "notional": wire(contract.notional_min)},
-            {
-                "filterType": "PERCENT_PRICE",
-                "multiplierUp": wire(contract.price_up),
-                "multiplierDown": wire(contract.price_down),
-                "multiplierDecimal": "4",
-            },
-            {"filterType": "POSITION_RISK_CONTROL", "positionControlSide": "NONE"},
-        ],
-        "orderTypes": [
-            "LIMIT",
-            "MARKET",
-            "STOP",
-            "STOP_MARKET",
-            "TAKE_PROFIT",
-            "TAKE_PROFIT_MARKET",
-            "TRAILING_STOP_MARKET",
-        ],
-        "timeInForce": ["GTC", "IOC", "FOK", "GTX", "GTD"],
-        "permissionSets": ["GRID", "COPY"],
-    }
-
-
-def bracket_view(contract: Contract) -> Json:
-    """A leverageBracket row (§4); all numbers."""
-    return {
-        "symbol": contract.symbol,
-        "brackets": [
-            {
-                "bracket": index,
-                "initialLeverage": b.leverage,
-                "notionalCap": int(b.notional_cap),
-                "notionalFloor": int(b.notional_floor),
-                "maintMarginRatio": float(b.maint_margin_ratio),
-                "cum": float(b.cum),
-            }
-            for index, b in enumerate(contract.brackets, start=1)
-        ],
-    }

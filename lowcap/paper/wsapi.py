@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from lowcap.paper.auth import Account, check_time, ws_signed_text
 from lowcap.paper.exchange import Exchange
-from lowcap.paper.rest import WeightMeter
 from lowcap.paper.state import VenueError
+from lowcap.paper.usage import HANDSHAKE_WEIGHT, Usage
 
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 # What this interface offers, with its weight; the rest of the exchange's methods are REST only.
 METHODS = {
@@ -26,18 +27,14 @@ METHODS = {
     "userDataStream.start": 1,
     "userDataStream.ping": 1,
     "userDataStream.stop": 1,
-    "ticker.book": 2,
-    "ticker.price": 1,
+    "ticker.book": 5,
+    "ticker.price": 2,
 }
-_UNSIGNED = frozenset(
-    {
-        "userDataStream.start",
-        "userDataStream.ping",
-        "userDataStream.stop",
-        "ticker.book",
-        "ticker.price",
-    }
-)
+_WEIGHT_OF_ONE = {"ticker.book": 2, "ticker.price": 1}
+# Positions come in the second REST form without a version prefix, in the third with "v2/".
+_UNVERSIONED = {"account.position": "account.positionV2"}
+_MARKET = frozenset({"ticker.book", "ticker.price"})
+_KEY_ONLY = frozenset({"userDataStream.start", "userDataStream.ping", "userDataStream.stop"})
 
 
 class Request(msgspec.Struct):
@@ -47,30 +44,44 @@ class Request(msgspec.Struct):
     method: str = ""
     params: dict[str, Any] = {}
 
+    @property
+    def name(self) -> str:
+        """The method without a version prefix."""
+        return self.method.rpartition("/")[2]
 
-_decoder = msgspec.json.Decoder(Request)
+
+_decoder = msgspec.json.Decoder(Request, float_hook=Decimal)
 
 
 class WsApi:
     """One connection's view of the venue: it remembers who has logged on."""
 
-    def __init__(self, exchange: Exchange, account: Account, weight: WeightMeter) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        account: Account,
+        usage: Usage,
+        connected_ms: int,
+        *,
+        tell_limits: bool = True,
+    ) -> None:
         self._exchange = exchange
         self._account = account
-        self._weight = weight
+        self._usage = usage
+        self._tell_limits = tell_limits
         self._logged_on_ms = 0
-        self._connected_ms = 0
+        self._connected_ms = connected_ms
+        usage.count("", HANDSHAKE_WEIGHT, connected_ms)
 
     def parse(self, frame: bytes) -> Request | None:
         """The request of a frame, or None where it is none."""
         try:
             return _decoder.decode(frame)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeError):
             return None
 
     def answer(self, request: Request, now_ms: int) -> bytes:
         """Carry out a request; refusals are replies too."""
-        self._connected_ms = self._connected_ms or now_ms
         reply: dict[str, Any] = {"id": request.id}
         try:
             reply |= {"status": 200, "result": self._carry_out(request, now_ms)}
@@ -79,30 +90,28 @@ class WsApi:
                 "status": error.status,
                 "error": {"code": error.code, "msg": error.msg},
             }
-        reply["rateLimits"] = [
-            {
-                "rateLimitType": "REQUEST_WEIGHT",
-                "interval": "MINUTE",
-                "intervalNum": 1,
-                "limit": 2400,
-                "count": self._weight.used(now_ms),
-            }
-        ]
+        wanted = request.params.get("returnRateLimits", self._tell_limits)
+        if str(wanted).lower() != "false":
+            reply["rateLimits"] = self._usage.rate_limits(request.name, now_ms)
         return _encode(reply)
 
     def _carry_out(self, request: Request, now_ms: int) -> object:
-        method = request.method.rpartition("/")[2]
+        method, params = request.name, request.params
         if method.startswith("session."):
-            return self._session(method, request.params, now_ms)
+            return self._session(method, params, now_ms)
         if method not in METHODS:
             raise VenueError(-1102, f"Unknown method {request.method!r}.")
-        self._weight.add(METHODS[method], now_ms)
-        params = request.params
-        if method in _UNSIGNED:
-            if method.startswith("userDataStream"):
+        weight = METHODS[method]
+        if params.get("symbol"):
+            weight = _WEIGHT_OF_ONE.get(method, weight)
+        self._usage.count(method, weight, now_ms)
+        if method in _KEY_ONLY:
+            if "apiKey" in params or not self._logged_on_ms:
                 self._account.check_key(params.get("apiKey"))
-        else:
+        elif method not in _MARKET:
             self._check_signed(params, now_ms)
+        if request.method == method:
+            method = _UNVERSIONED.get(method, method)
         return self._exchange.call(method, params, now_ms)
 
     def _check_signed(self, params: dict[str, Any], now_ms: int) -> None:
@@ -113,13 +122,11 @@ class WsApi:
         self._account.check_signature(ws_signed_text(params), str(params.get("signature", "")))
 
     def _session(self, method: str, params: dict[str, Any], now_ms: int) -> object:
-        self._weight.add(2, now_ms)
+        self._usage.count(method, 2, now_ms)
         if method == "session.logon":
-            if not self._account.public_key_pem:
-                raise VenueError(-4056, "session.logon needs an Ed25519 key.", status=401)
             check_time(params, now_ms)
             self._account.check_key(params.get("apiKey"))
-            self._account.check_signature(ws_signed_text(params), str(params.get("signature", "")))
+            self._account.check_logon(ws_signed_text(params), str(params.get("signature", "")))
             self._logged_on_ms = now_ms
         elif method == "session.logout":
             self._logged_on_ms = 0
@@ -129,7 +136,7 @@ class WsApi:
             "apiKey": self._account.api_key if self._logged_on_ms else None,
             "authorizedSince": self._logged_on_ms or None,
             "connectedSince": self._connected_ms,
-            "returnRateLimits": True,
+            "returnRateLimits": self._tell_limits,
             "serverTime": now_ms,
         }
 

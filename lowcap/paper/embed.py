@@ -1,0 +1,96 @@
+"""Which venue a daemon trades at: the built-in exchange of dry mode, or one with addresses."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+import trio
+from msgspec import Struct
+
+from lowcap.binance.sign import HmacSigner, Signer, read_signer
+from lowcap.binance.venue import KNOWN_URLS, VenueUrls
+from lowcap.core.clock import Clock
+from lowcap.core.errors import LowcapError
+from lowcap.net.net import Net
+from lowcap.paper.auth import Account
+from lowcap.paper.exchange import Exchange, ExchangeSetup
+from lowcap.paper.prices import MarketLine
+from lowcap.paper.server import PaperServer, load_state
+from lowcap.settings import Settings
+
+
+class Market(Struct, frozen=True):
+    """A venue's addresses and the signer for it."""
+
+    urls: VenueUrls
+    signer: Signer
+
+
+def urls_at(port: int, host: str = "127.0.0.1") -> VenueUrls:
+    """The addresses of a simulator that listens on ``port``."""
+    return VenueUrls(
+        f"http://{host}:{port}", f"ws://{host}:{port}/ws-fapi/v1", f"ws://{host}:{port}"
+    )
+
+
+async def open_market(
+    settings: Settings,
+    net: Net,
+    clock: Clock,
+    state_dir: Path,
+    environ: Mapping[str, str],
+    script: tuple[MarketLine, ...] = (),
+    *,
+    task_status: trio.TaskStatus[Market] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """``started`` with the venue to trade at; runs the built-in exchange where that is the one."""
+    given = settings.exchange
+    if given.rest_url or settings.mode != "dry":
+        urls = KNOWN_URLS.get(settings.mode)
+        if given.rest_url:
+            urls = VenueUrls(given.rest_url, given.ws_api_url, given.stream_url)
+        if urls is None:
+            raise LowcapError("no venue is configured", hint="set exchange.rest_url and the others")
+        folder = given.credentials_dir or environ.get("CREDENTIALS_DIRECTORY", "")
+        if not folder:
+            raise LowcapError(
+                "no credentials are configured",
+                hint="set exchange.credentials_dir to a folder with api-key and api-secret",
+                code="credentials",
+            )
+        task_status.started(Market(urls, read_signer(Path(folder))))
+        return
+    await _run_built_in(settings, net, clock, state_dir, script, task_status)
+
+
+async def _run_built_in(
+    settings: Settings,
+    net: Net,
+    clock: Clock,
+    state_dir: Path,
+    script: tuple[MarketLine, ...],
+    task_status: trio.TaskStatus[Market],
+) -> None:
+    paper = settings.paper
+    saved = state_dir / "paper.json"
+    setup = ExchangeSetup(
+        seed=paper.seed,
+        wallet=paper.wallet_usdt,
+        step_bps=float(paper.step_bps),
+        script=script,
+    )
+    account = Account(api_key=secrets.token_hex(32), secret=secrets.token_hex(32))
+    server = PaperServer(
+        Exchange(setup, load_state(saved)),
+        account,
+        net,
+        clock,
+        tick_s=paper.tick_ms / 1000,
+        save_to=saved,
+        seed=paper.seed,
+    )
+    async with trio.open_nursery() as nursery:
+        port = await nursery.start(server.run, "127.0.0.1", paper.port)
+        task_status.started(Market(urls_at(port), HmacSigner(account.api_key, account.secret)))

@@ -192,11 +192,13 @@ class PositionClosed(Fact, frozen=True, kw_only=True):
     fees: Decimal
 
 
-class ForeignSeen(Fact, frozen=True, kw_only=True):
-    """Quantity on a symbol that no order of ours explains; zero lifts the block."""
+class OwnershipSettled(Fact, frozen=True, kw_only=True):
+    """Reconciliation's word on whose a position is: ours, and what no order of ours explains."""
 
     symbol: str
-    qty: Decimal
+    own_qty: Decimal
+    foreign_qty: Decimal
+    why: str
 
 
 class HoldPlaced(Fact, frozen=True, kw_only=True):
@@ -284,7 +286,7 @@ AnyFact: TypeAlias = (
     | OutcomeSettled
     | PositionSeen
     | PositionClosed
-    | ForeignSeen
+    | OwnershipSettled
     | HoldPlaced
     | HoldLifted
     | Reconciled

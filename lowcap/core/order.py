@@ -15,7 +15,7 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from lowcap.core.messages import Purpose
 from lowcap.core.money import ZERO, Side
@@ -114,6 +114,7 @@ class Order(Struct, kw_only=True):
     filled_qty: Decimal = ZERO
     updated_ms: int = 0
     first_fill_ms: int = 0
+    trade_ids: list[int] = field(default_factory=list)
     reason: str = ""
     code: int = 0
 
@@ -140,6 +141,11 @@ class Order(Struct, kw_only=True):
         return self.fill_value / self.filled_qty if self.filled_qty else None
 
 
+def may_become(order: Order, status: Status) -> bool:
+    """Whether the table lets ``order`` go to ``status`` from where it stands."""
+    return status is not order.status and status in NEXT.get(order.status, frozenset())
+
+
 def advance(order: Order, status: Status, executed_qty: Decimal, order_id: int) -> bool:
     """Move ``order`` to ``status`` if the table allows it; quantity only grows.
 
@@ -152,7 +158,7 @@ def advance(order: Order, status: Status, executed_qty: Decimal, order_id: int) 
     if executed_qty > order.executed_qty:
         order.executed_qty = executed_qty
         changed = True
-    if status is not order.status and status in NEXT.get(order.status, frozenset()):
+    if may_become(order, status):
         order.status = status
         changed = True
     return changed

@@ -29,15 +29,20 @@ class CoinTable:
     def __init__(
         self, bases: Mapping[str, str], overrides: Mapping[str, str] | None = None
     ) -> None:
-        """``bases`` maps a contract's base asset to its symbol, tradable contracts only."""
         self._symbols: dict[str, str] = {}
+        self._overrides = dict(overrides or {})
+        self.load(bases)
+
+    def load(self, bases: Mapping[str, str]) -> None:
+        """Take a new list; ``bases`` maps a contract's base to its symbol, tradable ones only."""
+        self._symbols.clear()
         for base, symbol in bases.items():
             self._symbols[base] = symbol
         for base, symbol in bases.items():
             plain = _unscaled(base, bases)
             if plain != base:
                 self._symbols.setdefault(plain, symbol)
-        for ticker, base in (RENAMED | dict(overrides or {})).items():
+        for ticker, base in (RENAMED | self._overrides).items():
             if base in bases:
                 self._symbols[ticker] = bases[base]
         for ticker in STABLE_OR_WRAPPED:

@@ -16,7 +16,9 @@ from lowcap.detection.matchers.listing import ListingMatch, ListingReading
 from lowcap.detection.matchers.payroll import PayrollMatch, PayrollReading
 from lowcap.detection.matchers.post import PostMatch, PostReading
 from lowcap.detection.phrases import PhraseIndex
+from lowcap.detection.text import stale_mark
 
+FAULT = "fault"
 AnyMatch = PayrollMatch | ListingMatch | PostMatch
 MATCHERS: dict[str, type[AnyMatch]] = {
     "payroll": PayrollMatch,
@@ -66,13 +68,20 @@ class Detector:
         texts = Texts(item, lambda: self._index)
         if texts.too_long:
             return Verdict(reason="too-long")
+        if mark := stale_mark(item.title):
+            return Verdict(reason="stale", detail=f"the title says {mark}")
         signal: Signal | None = None
         misses: list[Miss] = []
         for trigger, reading in rules:
             if trigger.id not in is_enabled:
                 misses.append(Miss(trigger.id, "disabled"))
                 continue
-            answer = reading.judge(item, texts, self._coins)
+            try:
+                answer = reading.judge(item, texts, self._coins)
+            except Exception as fault:
+                # A bug in one rule must not cost the others this item: the flow turns it off.
+                misses.append(Miss(trigger.id, FAULT, f"{type(fault).__name__}: {fault}"))
+                continue
             if isinstance(answer, No):
                 misses.append(
                     Miss(trigger.id, answer.reason, answer.detail, answer.near, answer.decides)

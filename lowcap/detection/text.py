@@ -88,9 +88,10 @@ def _own_phoenix(text: str) -> str:
 _STALE = re.compile(r"\[\s*\d+\s*(?:minute|hour|day)s?\s+ago\s*\]", re.IGNORECASE)
 
 
-def has_stale_mark(title: str) -> bool:
-    """Whether a title says that the story is re-delivered, as in ``[272 minutes ago]``."""
-    return "ago" in title and _STALE.search(title) is not None
+def stale_mark(title: str) -> str:
+    """The words by which a title says that its story is re-delivered, as ``[272 minutes ago]``."""
+    found = _STALE.search(title) if "ago" in title else None
+    return found[0] if found is not None else ""
 
 
 def fingerprint(title: str) -> str:

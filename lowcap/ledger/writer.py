@@ -75,8 +75,8 @@ class Ledger:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         return os.open(self._folder / f"{day}.log", flags, 0o640)
 
-    def append(self, fact: Fact, cause: int = 0) -> int:
-        """Queue a record and return its ``seq``. Nothing may be sent before ``flush``."""
+    def append(self, fact: Fact, cause: int = 0) -> Record:
+        """Queue a record and return it. Nothing may be sent before ``flush``."""
         self.last_seq += 1
         record = Record(
             seq=self.last_seq,
@@ -91,7 +91,7 @@ class Ledger:
         self._buffered_bytes += len(line)
         self._unpublished.append(record)
         self._bell.set()
-        return self.last_seq
+        return record
 
     @property
     def next_seq(self) -> int:

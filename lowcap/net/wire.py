@@ -8,6 +8,7 @@ standard wire always answers False.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
@@ -19,6 +20,7 @@ from msgspec import Struct
 from lowcap.core.errors import ConnectionLost, LowcapError, NotSent
 from lowcap.net.net import Net, parse_endpoint
 
+CANCELLED_CLOSE_S = 0.05
 FrameHandler = Callable[[bytes], None]
 
 
@@ -98,8 +100,16 @@ class TrioWire:
             nursery.cancel_scope.cancel(reason="the session is over")
 
     async def close(self) -> None:
-        """Say goodbye within the limit; a peer that does not answer is left."""
-        with trio.move_on_after(self._limits.close_s, shield=True):
+        """Say goodbye within the limit; a peer that does not answer is left.
+
+        When we are cancelled, the task that would hear the answer is too: the
+        goodbye is sent and not waited for.
+        """
+        cancelled = trio.current_effective_deadline() == -math.inf
+        limit_s = (
+            min(self._limits.close_s, CANCELLED_CLOSE_S) if cancelled else self._limits.close_s
+        )
+        with trio.move_on_after(limit_s, shield=True):
             await self._socket.aclose()
 
     async def _read(self, on_frame: FrameHandler) -> None:

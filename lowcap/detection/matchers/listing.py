@@ -10,7 +10,6 @@ from attrs import frozen
 from lowcap.core.messages import NewsItem
 from lowcap.detection.coins import CoinTable
 from lowcap.detection.matchers.base import Hit, No, Texts
-from lowcap.detection.text import has_stale_mark
 
 _TICKER = re.compile(r"\(([A-Z0-9]{1,15})\)")
 
@@ -54,8 +53,6 @@ class ListingReading:
         if not self._is_sender(item):
             return No("source")
         title = texts.text("title")
-        if has_stale_mark(title):
-            return No("stale-mark", near=True)
         squeezed = _squeezed(title)
         phrase = next((p for p in self._any_of if p in squeezed), None)
         if phrase is None:

@@ -7,7 +7,7 @@ from attrs import frozen
 from lowcap.core.messages import NewsItem
 from lowcap.detection.coins import CoinTable
 from lowcap.detection.matchers.base import Hit, No, Texts
-from lowcap.detection.text import has_stale_mark, is_retweet_text
+from lowcap.detection.text import is_retweet_text
 
 
 @frozen(kw_only=True)
@@ -55,8 +55,6 @@ class PostReading:
             return No("retweet", near=True)
         if item.is_reply and not item.is_self_reply:
             return No("reply", near=True)
-        if has_stale_mark(item.title):
-            return No("stale-mark", near=True)
         own = texts.text("own")
         if not own or own.startswith("@"):
             return No("no-own-text", near=True)

@@ -1,0 +1,164 @@
+"""``lowcapd``: the daemon and the offline tools beside it."""
+
+from __future__ import annotations
+
+import decimal
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from lowcap import __version__
+from lowcap.core.errors import ConfigError, LowcapError
+
+EXIT_INTERNAL, EXIT_UNAVAILABLE, EXIT_CONFIG = 70, 75, 78
+
+
+@click.group(invoke_without_command=True)
+@click.version_option(__version__)
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """News in, protected positions out. Without a command: run."""
+    if context.invoked_subcommand is None:
+        context.invoke(run)
+
+
+@cli.command()
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="configuration file")
+@click.option("--as-of", help="show this time, e.g. 2026-02-06T13:29:50Z (dry mode only)")
+@click.option("--market", type=click.Path(path_type=Path, exists=True), multiple=True,
+              help="capture whose market lines move the built-in exchange")  # fmt: skip
+@click.option("--once", is_flag=True, help="start, agree with the venue, leave; 75 if it is away")
+@click.option("--wait", "wait_s", default=30.0, show_default=True, help="seconds, with --once")
+def run(
+    config_path: Path | None = None,
+    as_of: str | None = None,
+    market: tuple[Path, ...] = (),
+    once: bool = False,
+    wait_s: float = 30.0,
+) -> None:
+    """Run the daemon (dry mode unless the configuration says otherwise)."""
+    from lowcap.programs.run import run_program
+
+    sys.exit(run_program(config_path, as_of, market, once_wait_s=wait_s if once else None))
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+def check(file: Path | None) -> None:
+    """Check a configuration; lists every fault, exit 78 if there is one."""
+    from lowcap.config import find_config, load
+
+    path = file or find_config(os.environ)
+    settings, digest = load(path, os.environ)
+    on = sum(trigger.enabled for trigger in settings.trigger)
+    click.echo(
+        f"{path}: fine ({settings.mode} mode, {len(settings.feed)} feeds, "
+        f"{on} of {len(settings.trigger)} triggers on, hash {digest})"
+    )
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=0, show_default=True, help="0: any free one")
+@click.option("--seed", default=1, show_default=True, help="of the random walk")
+@click.option("--wallet", default="1000000", show_default=True, help="USDT to begin with")
+@click.option("--step-bps", default=2.0, show_default=True, help="typical move a tick, 1/100 %")
+@click.option("--tick-ms", default=1000, show_default=True, help="prices move this often")
+@click.option("--credentials", type=click.Path(path_type=Path), required=True,
+              help="folder for api-key and api-secret; made there if missing")  # fmt: skip
+@click.option("--state", type=click.Path(path_type=Path), help="file that keeps the account")
+@click.option("--market", type=click.Path(path_type=Path, exists=True), multiple=True,
+              help="capture whose market lines dictate prices")  # fmt: skip
+@click.option("--as-of", help="show this time instead of the machine's")
+def exchange(
+    host: str,
+    port: int,
+    seed: int,
+    wallet: str,
+    step_bps: float,
+    tick_ms: int,
+    credentials: Path,
+    state: Path | None,
+    market: tuple[Path, ...],
+    as_of: str | None,
+) -> None:
+    """Run the exchange simulator as a server of its own."""
+    from lowcap.programs.exchange import ExchangeOptions, exchange_program
+
+    options = ExchangeOptions(
+        host=host,
+        port=port,
+        seed=seed,
+        wallet=decimal.Decimal(wallet),
+        step_bps=step_bps,
+        tick_s=tick_ms / 1000,
+        credentials=credentials,
+        state=state,
+        market=market,
+        as_of=as_of,
+    )
+    sys.exit(exchange_program(options))
+
+
+@cli.command()
+@click.argument("captures", type=click.Path(path_type=Path, exists=True), nargs=-1, required=True)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=0, show_default=True, help="0: any free one")
+@click.option("--speed", type=float, help="play from the first client on, at this pace")
+@click.option("--as-of", help="play each frame when a clock shifted to this time shows its time")
+def feedserver(
+    captures: tuple[Path, ...], host: str, port: int, speed: float | None, as_of: str | None
+) -> None:
+    """Play captures as the news feeds: ws://HOST:PORT/FEED. Without --as-of, at --speed 1."""
+    from lowcap.programs.feedserver import feedserver_program
+
+    pace = speed if speed is not None else (None if as_of else 1.0)
+    sys.exit(feedserver_program(captures, host, port, pace, as_of))
+
+
+@cli.command()
+@click.option("--keep", type=click.Path(path_type=Path), help="keep ledger and logs in this folder")
+def demo(keep: Path | None) -> None:
+    """Trade the shipped captures before your eyes: exchange, feeds and daemon on loopback."""
+    from lowcap.programs.demo import demo_program
+
+    sys.exit(demo_program(keep))
+
+
+def main() -> None:
+    """Entry point of ``lowcapd``."""
+    decimal.getcontext().traps[decimal.FloatOperation] = True
+    try:
+        cli.main(prog_name="lowcapd", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except ConfigError as error:
+        report_config(error)
+        sys.exit(EXIT_CONFIG)
+    except LowcapError as error:
+        report(error)
+        sys.exit(EXIT_CONFIG if error.code == "credentials" else EXIT_UNAVAILABLE)
+
+
+def report(error: LowcapError) -> None:
+    """One error and its hint, on stderr."""
+    click.echo(f"error: {error.message}", err=True)
+    if error.hint:
+        click.echo(f"hint: {error.hint}", err=True)
+
+
+def report_config(error: ConfigError) -> None:
+    """Every fault of a configuration, on stderr."""
+    for fault in error.faults:
+        click.echo(f"error: {fault}", err=True)
+    if error.hint:
+        click.echo(f"hint: {error.hint}", err=True)
+
+
+if __name__ == "__main__":
+    main()

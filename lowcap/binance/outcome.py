@@ -1,0 +1,59 @@
+"""What an answer of the venue means for an order: accepted, rejected, not executed, or unknown.
+
+Unknown is never guessed at: it is settled by query (docs/venue.md §8, §9).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+UNKNOWN_CODES = frozenset({-1000, -1001, -1006, -1007})
+NO_SUCH_ORDER = frozenset({-2011, -2013})
+WOULD_TRIGGER = frozenset({-2021, -4142})
+REDUCE_ONLY_REFUSED = frozenset({-2022, -4118})
+SHRINKABLE = frozenset({-2018, -2019, -2027, -4051})
+DUPLICATE_ID = -4116
+STOP_RESTS_ALREADY = -4130
+NO_POSITION = -4509
+
+
+class Verdict(StrEnum):
+    """What is certain after an answer, or after none."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """The venue's answer about an order, as far as it goes.
+
+    ``child_id`` is the regular order that a triggered algo order became.
+    """
+
+    verdict: Verdict
+    status: str = ""
+    order_id: int = 0
+    child_id: int = 0
+    executed_qty: str = "0"
+    code: int = 0
+    reason: str = ""
+    venue_ms: int = 0
+
+
+def refused(http_status: int, code: int, msg: str) -> Outcome:
+    """The outcome of an error answer.
+
+    A definite 4xx code means rejected. 408, 5xx and the codes of an
+    unanswered backend mean unknown, but for the wordings of 503 that say
+    that nothing was executed. A duplicate client id means that the first one
+    lives: unknown, to be queried.
+    """
+    if http_status == 503 and (msg.startswith("Service Unavailable") or code == -1008):
+        return Outcome(verdict=Verdict.REJECTED, code=code, reason=msg)
+    unknown = http_status >= 500 or http_status == 408 or code in UNKNOWN_CODES
+    if unknown or code == DUPLICATE_ID or code == 0:
+        return Outcome(verdict=Verdict.UNKNOWN, code=code, reason=msg)
+    return Outcome(verdict=Verdict.REJECTED, code=code, reason=msg)

@@ -1,0 +1,227 @@
+"""The REST road: reads for reconciliation, settings, and orders while the socket is down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from lowcap.binance.outcome import Outcome, Verdict, refused
+from lowcap.binance.sign import Signer
+from lowcap.binance.socket import Params, algo_outcome, order_outcome, query_string
+from lowcap.binance.wire import (
+    AccountConfig,
+    AlgoView,
+    ApiError,
+    BalanceRow,
+    BracketRow,
+    ExchangeInfo,
+    OrderView,
+    PositionRow,
+    SymbolConfig,
+    TradeRow,
+)
+from lowcap.core.errors import LowcapError, NoAnswer
+from lowcap.net.http import HttpPort, HttpReply
+
+T = TypeVar("T")
+TIMEOUT_S = 5.0
+
+
+class VenueRefused(LowcapError):
+    """The venue answered with an error; ``venue_code`` is its number, 0 where it gave none."""
+
+    code = "venue"
+
+    def __init__(self, venue_code: int, msg: str, status: int) -> None:
+        super().__init__(f"{venue_code}: {msg}" if venue_code else msg)
+        self.venue_code = venue_code
+        self.status = status
+
+
+class _ServerTime(msgspec.Struct):
+    serverTime: int
+
+
+class _ListenKey(msgspec.Struct):
+    listenKey: str
+
+
+class RestClient:
+    """Signed requests to one base URL."""
+
+    def __init__(
+        self, http: HttpPort, base_url: str, signer: Signer, venue_ms: Callable[[], int]
+    ) -> None:
+        self._http = http
+        self._base_url = base_url.rstrip("/")
+        self._signer = signer
+        self._venue_ms = venue_ms
+
+    # -- market -----------------------------------------------------------
+
+    async def server_time_ms(self) -> int:
+        """The venue's clock."""
+        reply = await self._open("GET", "/fapi/v1/time")
+        return _decode(reply, _ServerTime).serverTime
+
+    async def exchange_info(self) -> ExchangeInfo:
+        """All contracts and their filters."""
+        return _decode(await self._open("GET", "/fapi/v1/exchangeInfo"), ExchangeInfo)
+
+    async def brackets(self) -> list[BracketRow]:
+        """Leverage ladders of all symbols."""
+        return await self._signed("GET", "/fapi/v1/leverageBracket", {}, list[BracketRow])
+
+    # -- account ----------------------------------------------------------
+
+    async def account_config(self) -> AccountConfig:
+        """Position mode, asset mode, permission to trade."""
+        return await self._signed("GET", "/fapi/v1/accountConfig", {}, AccountConfig)
+
+    async def symbol_configs(self) -> list[SymbolConfig]:
+        """Margin type and leverage of every symbol."""
+        return await self._signed("GET", "/fapi/v1/symbolConfig", {}, list[SymbolConfig])
+
+    async def set_leverage(self, symbol: str, leverage: int) -> None:
+        """Set a symbol's leverage."""
+        params: Params = {"symbol": symbol, "leverage": leverage}
+        await self._signed("POST", "/fapi/v1/leverage", params, dict[str, Any])
+
+    async def set_isolated(self, symbol: str) -> None:
+        """Set a symbol to isolated margin; -4046 means that it already is."""
+        params: Params = {"symbol": symbol, "marginType": "ISOLATED"}
+        try:
+            await self._signed("POST", "/fapi/v1/marginType", params, dict[str, Any])
+        except VenueRefused as error:
+            if error.venue_code != -4046:
+                raise
+
+    async def positions(self) -> list[PositionRow]:
+        """Symbols with a position or open orders."""
+        return await self._signed("GET", "/fapi/v3/positionRisk", {}, list[PositionRow])
+
+    async def usdt_balance(self) -> BalanceRow | None:
+        """The USDT row of the futures wallet."""
+        rows = await self._signed("GET", "/fapi/v3/balance", {}, list[BalanceRow])
+        return next((row for row in rows if row.asset == "USDT"), None)
+
+    async def trades(self, symbol: str, order_id: int) -> list[TradeRow]:
+        """The executions of one order."""
+        params: Params = {"symbol": symbol, "orderId": order_id}
+        return await self._signed("GET", "/fapi/v1/userTrades", params, list[TradeRow])
+
+    # -- orders -----------------------------------------------------------
+
+    async def open_orders(self) -> list[OrderView]:
+        """The regular book; conditional orders are not in it (docs/venue.md §4)."""
+        return await self._signed("GET", "/fapi/v1/openOrders", {}, list[OrderView])
+
+    async def open_algos(self) -> list[AlgoView]:
+        """The algo book."""
+        return await self._signed("GET", "/fapi/v1/openAlgoOrders", {}, list[AlgoView])
+
+    async def place(self, params: Params, *, algo: bool) -> Outcome:
+        """Place an order by REST. Never raises for an answer, or for none: that is unknown.
+
+        Raises:
+            NotSent: it certainly never left.
+        """
+        path = "/fapi/v1/algoOrder" if algo else "/fapi/v1/order"
+        try:
+            reply = await self._send("POST", path, params)
+        except NoAnswer as error:
+            return Outcome(verdict=Verdict.UNKNOWN, reason=error.message)
+        if reply.status != 200:
+            fault = _fault(reply)
+            return refused(reply.status, fault.venue_code, fault.message)
+        try:
+            if algo:
+                return algo_outcome(msgspec.json.decode(reply.body, type=AlgoView))
+            return order_outcome(msgspec.json.decode(reply.body, type=OrderView))
+        except msgspec.MsgspecError as error:
+            return Outcome(verdict=Verdict.UNKNOWN, reason=f"unreadable reply: {error}")
+
+    async def query(self, symbol: str, client_id: str, *, algo: bool) -> Outcome:
+        """What became of an order.
+
+        Raises:
+            VenueRefused: the venue does not know it, or refuses to say.
+            NotSent, NoAnswer: no answer.
+        """
+        if algo:
+            params: Params = {"clientAlgoId": client_id}
+            return algo_outcome(await self._signed("GET", "/fapi/v1/algoOrder", params, AlgoView))
+        params = {"symbol": symbol, "origClientOrderId": client_id}
+        return order_outcome(await self._signed("GET", "/fapi/v1/order", params, OrderView))
+
+    async def cancel(self, symbol: str, client_id: str, *, algo: bool) -> None:
+        """Cancel one order by its client id; VenueRefused -2011 where nothing rests."""
+        if algo:
+            params: Params = {"clientAlgoId": client_id, "recvWindow": 2000}
+            await self._signed("DELETE", "/fapi/v1/algoOrder", params, dict[str, Any])
+        else:
+            params = {"symbol": symbol, "origClientOrderId": client_id, "recvWindow": 2000}
+            await self._signed("DELETE", "/fapi/v1/order", params, dict[str, Any])
+
+    # -- user data stream ---------------------------------------------------
+
+    async def listen_key(self) -> str:
+        """Create or renew the listen key for 60 minutes."""
+        reply = await self._keyed("POST", "/fapi/v1/listenKey")
+        return _decode(reply, _ListenKey).listenKey
+
+    async def renew_listen_key(self) -> None:
+        """Renew it; VenueRefused -1125 where there is none any more."""
+        await self._keyed("PUT", "/fapi/v1/listenKey")
+
+    # -- sending ------------------------------------------------------------
+
+    async def _open(self, method: str, path: str) -> HttpReply:
+        reply = await self._http.request(
+            method, f"{self._base_url}{path}", headers={}, timeout_s=TIMEOUT_S
+        )
+        if reply.status != 200:
+            raise _fault(reply)
+        return reply
+
+    async def _keyed(self, method: str, path: str) -> HttpReply:
+        headers = {"X-MBX-APIKEY": self._signer.api_key}
+        reply = await self._http.request(
+            method, f"{self._base_url}{path}", headers=headers, timeout_s=TIMEOUT_S
+        )
+        if reply.status != 200:
+            raise _fault(reply)
+        return reply
+
+    async def _signed(self, method: str, path: str, params: Params, kind: type[T]) -> T:
+        reply = await self._send(method, path, params)
+        if reply.status != 200:
+            raise _fault(reply)
+        return _decode(reply, kind)
+
+    async def _send(self, method: str, path: str, params: Params) -> HttpReply:
+        query = query_string(params | {"timestamp": self._venue_ms()})
+        signature = query_string({"signature": self._signer.sign(query.encode())})
+        return await self._http.request(
+            method,
+            f"{self._base_url}{path}?{query}&{signature}",
+            headers={"X-MBX-APIKEY": self._signer.api_key},
+            timeout_s=TIMEOUT_S,
+        )
+
+
+def _decode(reply: HttpReply, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(reply.body, type=kind)
+    except msgspec.MsgspecError as error:
+        raise NoAnswer(f"unreadable reply: {error}") from error
+
+
+def _fault(reply: HttpReply) -> VenueRefused:
+    try:
+        error = msgspec.json.decode(reply.body, type=ApiError)
+    except msgspec.MsgspecError:
+        return VenueRefused(0, f"HTTP {reply.status}", reply.status)
+    return VenueRefused(error.code, error.msg, reply.status)

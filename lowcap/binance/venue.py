@@ -1,0 +1,237 @@
+"""The venue as the desk sees it: one object for both roads, the streams and what it allows."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from decimal import Decimal
+
+import trio
+from msgspec import Struct
+
+from lowcap.binance.filters import contracts_from
+from lowcap.binance.orders import PLACE_ALGO, place_params
+from lowcap.binance.outcome import Outcome
+from lowcap.binance.rest import RestClient, VenueRefused
+from lowcap.binance.sign import Signer
+from lowcap.binance.socket import ApiSocket, outcome_of
+from lowcap.binance.wire import ApiReply
+from lowcap.core.account import SeenOrder, SeenPosition, Snapshot
+from lowcap.core.clock import Clock, now_ms
+from lowcap.core.contract import Contract
+from lowcap.core.errors import LowcapError, NoAnswer, NotSent
+from lowcap.core.facts import Filled, OrderIntended
+from lowcap.core.money import Side, decimal_from_wire
+from lowcap.core.order import Order
+from lowcap.net.http import HttpPort
+from lowcap.net.net import Net
+
+PREPARERS = 6
+
+
+class VenueUrls(Struct, frozen=True):
+    """Where the venue is: REST base, WebSocket API, and the base of the stream routes."""
+
+    rest: str
+    ws_api: str
+    streams: str
+
+
+KNOWN_URLS = {
+    "testnet": VenueUrls(
+        "https://demo-fapi.binance.com",
+        "wss://testnet.binancefuture.com/ws-fapi/v1",
+        "wss://fstream.binancefuture.com",
+    ),
+    "live": VenueUrls(
+        "https://fapi.binance.com",
+        "wss://ws-fapi.binance.com/ws-fapi/v1",
+        "wss://fstream.binance.com",
+    ),
+}
+
+
+class Venue:
+    """Binance USDⓈ-M Futures through one key."""
+
+    def __init__(
+        self,
+        net: Net,
+        http: HttpPort,
+        urgent_http: HttpPort,
+        urls: VenueUrls,
+        signer: Signer,
+        clock: Clock,
+        chance: random.Random,
+    ) -> None:
+        self.on_socket: Callable[[bool, str], None] = lambda up, why: None
+        self._clock = clock
+        self.offset_ms = 0
+        self.round_trip_ms = 0.0
+        self.contracts: dict[str, Contract] = {}
+        self.leverage: dict[str, int] = {}
+        self.wallet_usdt = Decimal(0)
+        self.rest = RestClient(http, urls.rest, signer, self.venue_ms)
+        # Closing and cancelling never wait behind other requests.
+        self.urgent = RestClient(urgent_http, urls.rest, signer, self.venue_ms)
+        self.socket = ApiSocket(
+            net, urls.ws_api, signer, self.venue_ms, lambda up, why: self.on_socket(up, why), chance
+        )
+
+    def venue_ms(self) -> int:
+        """The venue's wall time as we estimate it."""
+        return now_ms(self._clock) + self.offset_ms
+
+    # -- getting ready ------------------------------------------------------
+
+    async def measure_clock(self) -> None:
+        """Measure offset and round trip against the venue's clock."""
+        started_s, sent_ms = trio.current_time(), now_ms(self._clock)
+        server_ms = await self.rest.server_time_ms()
+        took_ms = (trio.current_time() - started_s) * 1000
+        self.round_trip_ms = took_ms
+        self.offset_ms = round(server_ms - sent_ms - took_ms / 2)
+
+    async def load_contracts(self) -> None:
+        """Read what can be traded, and refuse an account whose modes we do not trade in.
+
+        Raises:
+            LowcapError: hedge mode, multi-assets mode, or no permission to trade.
+        """
+        config = await self.rest.account_config()
+        if config.dualSidePosition:
+            raise LowcapError(
+                "the account is in hedge mode; lowcap trades in one-way mode only",
+                hint="close all positions, then switch the position mode to one-way",
+                code="account-mode",
+            )
+        if config.multiAssetsMargin:
+            raise LowcapError(
+                "the account is in multi-assets mode, which forbids isolated margin",
+                hint="switch the asset mode to single-asset",
+                code="account-mode",
+            )
+        if not config.canTrade:
+            raise LowcapError("the account may not trade", hint="check the key's permissions")
+        info = await self.rest.exchange_info()
+        self.contracts = contracts_from(info, await self.rest.brackets())
+
+    async def prepare_symbols(
+        self, leverage: dict[str, int], on_fault: Callable[[str], None]
+    ) -> None:
+        """Set isolated margin and leverage of every symbol ahead of time, where they differ."""
+        configs = {row.symbol: row for row in await self.rest.symbol_configs()}
+        work = iter(list(leverage.items()))
+
+        async def prepare() -> None:
+            for symbol, wanted in work:
+                config = configs.get(symbol)
+                try:
+                    if config is None or config.marginType != "ISOLATED":
+                        await self.rest.set_isolated(symbol)
+                    if config is None or config.leverage != wanted:
+                        await self.rest.set_leverage(symbol, wanted)
+                except (VenueRefused, NotSent, NoAnswer) as error:
+                    on_fault(f"{symbol}: {error.message}")
+                    continue
+                self.leverage[symbol] = wanted
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(PREPARERS):
+                nursery.start_soon(prepare)
+
+    # -- orders ---------------------------------------------------------------
+
+    def submit(self, intent: OrderIntended, on_outcome: Callable[[Outcome], None]) -> None:
+        """Hand an order to the WebSocket API without waiting.
+
+        Raises:
+            NotSent: the connection is down; nothing has left.
+        """
+        method, params = place_params(intent)
+        algo = method == PLACE_ALGO
+
+        def on_reply(reply: ApiReply) -> None:
+            on_outcome(outcome_of(reply, algo=algo))
+
+        self.socket.request(method, params, on_reply)
+
+    async def submit_by_rest(self, intent: OrderIntended) -> Outcome:
+        """Send an order by REST, for when the socket is down."""
+        method, params = place_params(intent)
+        return await self.rest.place(params, algo=method == PLACE_ALGO)
+
+    async def query(self, order: Order) -> Outcome:
+        """What became of an order of ours; VenueRefused -2013 where the venue knows none."""
+        return await self.rest.query(order.symbol, order.client_id, algo=order.is_algo)
+
+    async def fills(self, order: Order, outcome: Outcome) -> list[Filled]:
+        """The executions of an order, or of the child it triggered, oldest first."""
+        order_id = outcome.child_id if order.is_algo else outcome.order_id
+        if not order_id:
+            return []
+        rows = await self.rest.trades(order.symbol, order_id)
+        return [
+            Filled(
+                client_id=order.client_id,
+                symbol=row.symbol,
+                side=Side(row.side),
+                trade_id=row.id,
+                qty=decimal_from_wire(row.qty),
+                price=decimal_from_wire(row.price),
+                fee=decimal_from_wire(row.commission),
+                realized=decimal_from_wire(row.realizedPnl),
+                venue_ms=row.time,
+            )
+            for row in sorted(rows, key=lambda row: row.id)
+        ]
+
+    # -- reading --------------------------------------------------------------
+
+    async def snapshot(self, rest: RestClient) -> Snapshot:
+        """Positions and both books; never half an answer.
+
+        Raises:
+            VenueRefused, NotSent, NoAnswer: a read failed.
+        """
+        at_ms = self.venue_ms()
+        orders = [
+            SeenOrder(
+                symbol=row.symbol,
+                client_id=row.clientOrderId,
+                side=row.side,
+                qty=decimal_from_wire(row.origQty) - decimal_from_wire(row.executedQty),
+                reduces=row.reduceOnly or row.closePosition,
+                algo=False,
+            )
+            for row in await rest.open_orders()
+        ]
+        orders += [
+            SeenOrder(
+                symbol=algo.symbol,
+                client_id=algo.clientAlgoId,
+                side=algo.side,
+                qty=decimal_from_wire(algo.quantity or "0"),
+                reduces=algo.reduceOnly or algo.closePosition,
+                algo=True,
+            )
+            for algo in await rest.open_algos()
+        ]
+        positions = tuple(
+            SeenPosition(
+                symbol=row.symbol,
+                qty=decimal_from_wire(row.positionAmt),
+                entry_price=decimal_from_wire(row.entryPrice),
+                venue_ms=row.updateTime,
+            )
+            for row in await rest.positions()
+            if row.positionSide == "BOTH"
+        )
+        balance = await rest.usdt_balance()
+        if balance is not None:
+            self.wallet_usdt = decimal_from_wire(balance.balance)
+        return Snapshot(
+            at_ms=at_ms,
+            positions=tuple(p for p in positions if p.qty != 0),
+            orders=tuple(orders),
+        )

@@ -1,0 +1,164 @@
+"""The command table: one entry serves the one-liner, the REPL, its help and its completion."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+VIEW, TRADE, ADMIN = "view", "trade", "admin"
+
+
+class Argument(NamedTuple):
+    """A positional word. ``kind`` names what completes it."""
+
+    name: str
+    kind: str = "text"
+    required: bool = True
+
+
+class Option(NamedTuple):
+    """A ``--name VALUE`` option, or a flag."""
+
+    name: str
+    help: str
+    flag: bool = False
+    short: str = ""
+    number: bool = False
+
+
+class Command(NamedTuple):
+    """One command. ``severe`` ones ask for a typed word, ``moderate`` ones for yes."""
+
+    name: str
+    help: str
+    role: str = VIEW
+    arguments: tuple[Argument, ...] = ()
+    options: tuple[Option, ...] = ()
+    examples: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    danger: str = ""
+    stream: bool = False
+
+
+_FOLLOW = Option("follow", "go on as new ones come", flag=True, short="-f")
+_COUNT = Option("count", "how many", short="-n", number=True)
+_REASON = Option("reason", "why; it is recorded")
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "status",
+        "mode, state, feeds, positions and result in one look",
+        examples=("status", "status --json"),
+    ),
+    Command("positions", "open positions with stop and ladder", examples=("positions",)),
+    Command(
+        "orders",
+        "orders of ours, newest last",
+        options=(Option("open", "only those that may still execute", flag=True), _COUNT),
+        examples=("orders --open", "orders -n 50"),
+    ),
+    Command("feeds", "each news source: state, last frame, counts", examples=("feeds",)),
+    Command("triggers", "each trigger: on or off, feeds, hits today", examples=("triggers",)),
+    Command(
+        "explain",
+        "one trade from frame to protection, or why there was none",
+        arguments=(Argument("trace", "trace", required=False),),
+        options=(
+            Option("last", "the newest trade or refusal", flag=True),
+            Option("fastest", "the trade with the quickest own work", flag=True),
+        ),
+        examples=("explain --last", "explain 1042"),
+    ),
+    Command(
+        "events",
+        "ledger records",
+        options=(_FOLLOW, _COUNT, Option("type", "only records of this kind")),
+        examples=("events -n 20", "events -f --type Filled"),
+        stream=True,
+    ),
+    Command(
+        "logs",
+        "the daemon's log",
+        options=(
+            _FOLLOW,
+            _COUNT,
+            Option("priority", "this level and worse", short="-p"),
+            Option("grep", "only lines that match", short="-g"),
+        ),
+        examples=("logs -n 50", "logs -f -p warning"),
+        stream=True,
+    ),
+    Command(
+        "pause",
+        "no new entries; exits, stops and ladders go on",
+        role=TRADE,
+        options=(Option("for", "lift by itself after 30s, 30m or 2h"), _REASON),
+        examples=("pause --for 30m --reason lunch",),
+    ),
+    Command(
+        "resume",
+        "take entries again; after halt or panic with a reason",
+        role=TRADE,
+        options=(_REASON,),
+        examples=("resume", 'resume --reason "feed is fine again"'),
+    ),
+    Command(
+        "halt",
+        "latched stop: resting entries cancelled, positions keep their stops",
+        role=TRADE,
+        options=(_REASON,),
+        examples=("halt --reason news",),
+    ),
+    Command(
+        "panic",
+        "halt, close every position of ours, prove that it is flat",
+        role=TRADE,
+        options=(
+            _REASON,
+            Option("all", "also positions and orders that are not ours", flag=True),
+        ),
+        examples=("panic --yes",),
+        aliases=("emergency-stop",),
+        danger="severe",
+    ),
+    Command(
+        "close",
+        "close one position, a share of it, or all",
+        role=TRADE,
+        arguments=(Argument("symbol", "position", required=False),),
+        options=(
+            Option("all", "every position of ours", flag=True),
+            Option("pct", "only this share, in per cent", number=True),
+        ),
+        examples=("close BTCUSDT", "close ETHUSDT --pct 50", "close --all --yes"),
+        aliases=("close-all", "closeall"),
+        danger="moderate",
+    ),
+    Command(
+        "arm",
+        "let a live daemon trade until it stops",
+        role=ADMIN,
+        danger="severe",
+        examples=("arm",),
+    ),
+    Command("disarm", "take the arm command back", role=TRADE, examples=("disarm",)),
+    Command("version", "daemon and client versions", examples=("version",)),
+)
+
+BY_NAME: dict[str, Command] = {command.name: command for command in COMMANDS} | {
+    alias: command for command in COMMANDS for alias in command.aliases
+}
+ALIAS_FLAGS = {"close-all": ("--all",), "closeall": ("--all",)}
+
+
+def parse_duration_s(text: str) -> int:
+    """``90``, ``30s``, ``30m`` or ``2h`` in seconds.
+
+    Raises:
+        ValueError: anything else.
+    """
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1)
+    seconds = int(number) * unit
+    if seconds <= 0:
+        raise ValueError(text)
+    return seconds

@@ -1,0 +1,145 @@
+"""START HERE. The daemon opens its rooms in order, waits, and leaves in order.
+
+    market ─ ledger ─ control ─ venue ─ intake
+
+Each room is a service nursery: what an inner room still needs while it cleans
+up dies only after it. The picture is in docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
+
+from lowcap.control.server import ControlServer
+from lowcap.core import facts
+from lowcap.feeds.session import FeedSession
+from lowcap.handlers import Commands
+from lowcap.house import House, Surroundings, begin_run, build
+from lowcap.leave import leave
+from lowcap.observe.notify import Systemd
+from lowcap.paper.embed import open_market
+from lowcap.paper.prices import MarketLine
+from lowcap.settings import Settings
+from lowcap.supervise import Health, open_service_nursery, supervise
+
+WATCHDOG_EVERY_S = 2.0
+
+
+async def run_daemon(
+    settings: Settings,
+    around: Surroundings,
+    stop: trio.Event,
+    *,
+    script: tuple[MarketLine, ...] = (),
+    task_status: trio.TaskStatus[Commands] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Run until ``stop`` is set; ``started`` when the rooms are open, before recovery ends."""
+    async with open_service_nursery() as street:
+        market = await street.start(
+            open_market,
+            settings,
+            around.net,
+            around.clock,
+            around.state_dir,
+            around.environ,
+            script,
+        )
+        house = build(settings, around, market)
+        begin_run(house)
+        systemd = Systemd(around.environ)
+        async with ledger_room(house), control_room(house), venue_room(house):
+            async with trio.open_nursery() as intake:
+                for feed in house.feeds:
+                    intake.start_soon(_supervise_feed, house, feed)
+                intake.start_soon(_tell_systemd, house, systemd)
+                task_status.started(house.commands)
+                await stop.wait()
+                house.desk.stopping = True
+                systemd.tell(STOPPING="1", STATUS="settling orders")
+                intake.cancel_scope.cancel(reason="stop")
+            with trio.CancelScope(shield=True):
+                await leave(house)
+            house.desk.record(facts.RunEnded(reason="stopped"))
+    systemd.close()
+
+
+@asynccontextmanager
+async def ledger_room(house: House) -> AsyncIterator[None]:
+    """The writer's background sync and the readers; the last to go."""
+    desk = house.desk
+
+    def broken(why: str) -> None:
+        desk.set_health("ledger", False, why)
+
+    async def keep_synced() -> None:
+        await house.ledger.keep_synced(
+            house.checkpoint, broken, in_thread=house.around.sync_in_thread
+        )
+
+    try:
+        async with open_service_nursery() as nursery:
+            nursery.start_soon(house.ledger.publish)
+            nursery.start_soon(keep_synced)
+            yield
+    finally:
+        house.ledger.close()
+
+
+@asynccontextmanager
+async def control_room(house: House) -> AsyncIterator[None]:
+    """The operators' socket, where there is one."""
+    server = ControlServer(house.commands)
+    house.commands.publisher = server
+    house.around.ring.on_record = lambda line: server.publish("logs", line)
+    async with open_service_nursery() as nursery:
+        if house.around.listener is not None:
+            nursery.start_soon(trio.serve_listeners, server.handle, [house.around.listener])
+        yield
+
+
+@asynccontextmanager
+async def venue_room(house: House) -> AsyncIterator[None]:
+    """Order socket, streams, and the keeper with everything that trading waits for."""
+    async with open_service_nursery() as nursery:
+        nursery.start_soon(house.venue.socket.run)
+        nursery.start_soon(house.user_stream.run)
+        nursery.start_soon(house.price_stream.run)
+        found = house.found
+        house.keeper.open(nursery, crashed=found.last_run > 0 and not found.ended_in_order)
+        try:
+            yield
+        finally:
+            for http in house.https:
+                await http.aclose()
+
+
+async def _supervise_feed(house: House, feed: FeedSession) -> None:
+    """A feed with a bug is restarted; one with three in five minutes is given up, alone."""
+
+    def changed(name: str, health: Health, fault: str) -> None:
+        if health is not Health.RUNNING:
+            feed.status.state, feed.status.why = health.value, fault
+            house.desk.alarm(f"feed-{health.value}", f"{name}: {fault}", "lowcapctl feeds")
+
+    await supervise(feed.status.name, feed.run, changed)
+
+
+async def _tell_systemd(house: House, systemd: Systemd) -> None:
+    """READY after recovery; then the watchdog, fed only while the desk's tick goes on."""
+    systemd.tell(STATUS="recovering: comparing with the venue")
+    while not house.keeper.recovered.is_set():
+        systemd.tell(EXTEND_TIMEOUT_USEC="10000000")
+        with trio.move_on_after(WATCHDOG_EVERY_S):
+            await house.keeper.recovered.wait()
+    systemd.tell(READY="1")
+    seen = -1
+    while True:
+        if house.keeper.ticks != seen:
+            seen = house.keeper.ticks
+            positions = len(house.desk.book.open_positions())
+            status = f"{house.desk.mode} {house.desk.state()}, {positions} positions"
+            systemd.tell(WATCHDOG="1", STATUS=status)
+        await trio.sleep(WATCHDOG_EVERY_S)

@@ -1,0 +1,166 @@
+"""Closing positions: the flattening core's shell inside the daemon."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import trio
+from msgspec import Struct
+
+from lowcap.binance.outcome import NO_SUCH_ORDER
+from lowcap.binance.rest import RestClient, VenueRefused
+from lowcap.binance.venue import Venue
+from lowcap.core.errors import NoAnswer, NotSent
+from lowcap.core.ids import prefix
+from lowcap.core.messages import OrderPlan, Purpose
+from lowcap.core.money import HUNDRED, ZERO, Side, floor_to_step
+from lowcap.core.order import Order, Status
+from lowcap.execution.desk import Desk
+from lowcap.execution.flatten import CancelSeen, CloseQty, FlatProof, FlattenStep, next_steps
+
+READ_EVERY_S = 0.15
+ALARM_AFTER_S = 30.0
+
+
+class Closed(Struct, kw_only=True):
+    """How a flattening ended: is it proved, how many reads it took, and what is left untouched."""
+
+    flat: bool
+    reads: int
+    cancelled: int
+    closes: int
+    foreign: list[str]
+    took_ms: int
+
+
+async def close_symbols(
+    desk: Desk,
+    venue: Venue,
+    symbols: set[str] | None,
+    *,
+    everything: bool = False,
+    wait_for_entries: bool,
+    give_up_s: float = float("inf"),
+) -> Closed:
+    """Bring ``symbols`` (None: all) flat and prove it; ``everything`` takes foreign ones too.
+
+    Every send is guarded: an error is read again, never assumed away.
+    """
+    started_s = trio.current_time()
+    dies_ms = max((_dies_ms(o) for o in desk.book.orders.values() if _is_entry(o)), default=0)
+    proof = FlatProof(dies_ms if wait_for_entries else 0)
+    result = Closed(flat=False, reads=0, cancelled=0, closes=0, foreign=[], took_ms=0)
+    alarmed = False
+    while trio.current_time() - started_s < give_up_s:
+        try:
+            seen = await venue.snapshot(venue.urgent)
+        except (VenueRefused, NotSent, NoAnswer) as error:
+            desk.alarm("close", f"cannot read the venue: {error.message}")
+            await trio.sleep(1)
+            continue
+        result.reads += 1
+        ours = None if everything else {
+            p.symbol: p.own_qty for p in desk.book.state.positions.values()
+        }  # fmt: skip
+        steps = next_steps(
+            seen, venue.contracts, symbols=symbols, ours=ours, prefix=prefix(desk.mode)
+        )
+        if proof.read(seen, steps):
+            result.flat = True
+            result.foreign = sorted(
+                p.symbol for p in seen.positions if symbols is None or p.symbol in symbols
+            )
+            break
+        await _carry_out(desk, venue.urgent, steps, result)
+        if not alarmed and trio.current_time() - started_s > ALARM_AFTER_S:
+            alarmed = True
+            desk.alarm("not-flat", f"not flat after {ALARM_AFTER_S:g} s, still trying")
+        await trio.sleep(READ_EVERY_S)
+    result.took_ms = round((trio.current_time() - started_s) * 1000)
+    return result
+
+
+async def _carry_out(
+    desk: Desk, rest: RestClient, steps: list[FlattenStep], result: Closed
+) -> None:
+    async with trio.open_nursery() as nursery:
+        for step in steps:
+            if isinstance(step, CancelSeen):
+                result.cancelled += 1
+                nursery.start_soon(cancel_order, desk, rest, step.symbol, step.client_id, step.algo)
+            elif not _close_under_way(desk, step):
+                result.closes += 1
+                desk.submit(_close_plan(desk, step), _cause(desk, step.symbol), {})
+
+
+def _close_under_way(desk: Desk, step: CloseQty) -> bool:
+    """A close that still waits for its reply is not sent twice; one in doubt may be repeated."""
+    return any(
+        o.purpose is Purpose.CLOSE and not o.is_final and o.status is not Status.UNKNOWN
+        for o in desk.book.orders_of(step.symbol)
+    )
+
+
+def _close_plan(desk: Desk, step: CloseQty) -> OrderPlan:
+    return OrderPlan(
+        symbol=step.symbol,
+        side=step.side,
+        purpose=Purpose.CLOSE,
+        type="MARKET",
+        qty=step.qty,
+        reduce_only=True,
+        leg="c",
+        recv_window_ms=desk.settings.order.exit_recv_window_ms,
+    )
+
+
+def _cause(desk: Desk, symbol: str) -> int:
+    entries = [o.seq for o in desk.book.orders_of(symbol) if _is_entry(o)]
+    return max(entries, default=0)
+
+
+def _is_entry(order: Order) -> bool:
+    return order.purpose is Purpose.ENTRY
+
+
+def _dies_ms(order: Order) -> int:
+    return order.timestamp_ms + order.recv_window_ms
+
+
+async def cancel_order(
+    desk: Desk, rest: RestClient, symbol: str, client_id: str, algo: bool
+) -> None:
+    """Cancel one order; already gone is as good, no answer is read again later."""
+    try:
+        await rest.cancel(symbol, client_id, algo=algo)
+    except VenueRefused as error:
+        if error.venue_code not in NO_SUCH_ORDER:
+            desk.alarm("cancel", f"{client_id}: {error.message}")
+    except (NotSent, NoAnswer) as error:
+        desk.alarm("cancel", f"{client_id}: {error.message}")
+
+
+async def close_share(desk: Desk, venue: Venue, symbol: str, pct: Decimal) -> Decimal:
+    """Close ``pct`` per cent of our position: legs off, one market order, legs laid anew.
+
+    Returns the quantity asked for; zero when it rounds to nothing.
+    """
+    contract = venue.contracts[symbol]
+    own = desk.book.position(symbol).own_qty
+    qty = floor_to_step(abs(own) * pct / HUNDRED, contract.step)
+    if qty == ZERO:
+        return qty
+    desk.closing.add(symbol)
+    try:
+        for order in desk.book.orders_of(symbol):
+            if order.purpose is Purpose.TAKE_PROFIT and not order.is_final:
+                await cancel_order(desk, venue.urgent, symbol, order.client_id, algo=False)
+        step = CloseQty(symbol, Side.SELL if own > ZERO else Side.BUY, qty)
+        name = desk.submit(_close_plan(desk, step), _cause(desk, symbol), {})
+        with trio.move_on_after(5):
+            while not desk.book.orders[name].is_final:
+                await trio.sleep(0.02)
+    finally:
+        desk.closing.discard(symbol)
+    desk.look_after(symbol)
+    return qty

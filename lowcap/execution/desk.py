@@ -1,0 +1,482 @@
+"""The desk: the only writer of orders, positions and trading state.
+
+Everything arrives by plain synchronous calls (a signal, a reply, an event, a
+price, a command), becomes facts in the ledger and then in the book, and leaves
+as orders. Nothing here waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from lowcap.binance.outcome import Outcome, Verdict
+from lowcap.binance.streams import AccountEvent, AlgoEvent, AnyEvent, OrderEvent
+from lowcap.binance.venue import Venue
+from lowcap.binance.wire import MarkUpdate, MiniTicker, OrderEventBody
+from lowcap.core import facts
+from lowcap.core.clock import Clock, now_ms
+from lowcap.core.errors import LedgerError, NotSent
+from lowcap.core.facts import Fact, OrderIntended, Record
+from lowcap.core.ids import client_id, prefix
+from lowcap.core.messages import (
+    OrderPlan,
+    Purpose,
+    Quote,
+    Refusal,
+    Signal,
+    Target,
+    TradingState,
+)
+from lowcap.core.money import ZERO, Side, decimal_from_wire
+from lowcap.core.order import VENUE_STATUS, Order, Status, may_become
+from lowcap.execution.bracket import Cancel, CloseNow, Place, missing
+from lowcap.ledger.writer import Ledger
+from lowcap.risk.book import Book, unsettled_qty
+from lowcap.risk.gate import EntryWish, Situation, decide
+from lowcap.risk.leverage import safe_leverage
+from lowcap.risk.sizing import wished_notional
+from lowcap.settings import Settings
+
+AUTO = "auto"
+SpawnRest = Callable[[OrderIntended], None]
+
+
+class Desk:
+    """Trading state and the calls that change it.
+
+    The hooks are set by the shells around it: ``spawn_rest`` sends an order
+    by the second road, ``spawn_cancel`` and ``spawn_close`` start tasks, and
+    ``settle`` finds out an unknown outcome.
+    """
+
+    def __init__(
+        self, ledger: Ledger, book: Book, settings: Settings, clock: Clock, venue: Venue
+    ) -> None:
+        self.ledger = ledger
+        self.book = book
+        self.settings = settings
+        self.clock = clock
+        self.venue = venue
+        self.mode = settings.mode
+        self.armed = settings.mode != "live"
+        self.stopping = False
+        self.quotes: dict[str, Quote] = {}
+        self.closing: set[str] = set()
+        self.flattening = False
+        self.sent_ns: dict[str, int] = {}
+        self.foreign_events = 0
+        self.last_event_ms = 0
+        self.spawn_rest: SpawnRest = lambda intent: None
+        self.spawn_cancel: Callable[[str], None] = lambda client_id: None
+        self.spawn_close: Callable[[str, str], None] = lambda symbol, why: None
+        self.settle: Callable[[str], None] = lambda client_id: None
+
+    # -- facts ----------------------------------------------------------------
+
+    def record(self, fact: Fact, cause: int = 0) -> Record:
+        """Append a fact and fold it into the book."""
+        record = self.ledger.append(fact, cause)
+        self.book.apply(record)
+        return record
+
+    def now_ms(self) -> int:
+        """Wall time in milliseconds."""
+        return now_ms(self.clock)
+
+    # -- holds ----------------------------------------------------------------
+
+    def state(self) -> TradingState:
+        """The trading state in force."""
+        if self.stopping:
+            return TradingState.STOPPING
+        return self.book.trading_state(self.now_ms())
+
+    def place_hold(
+        self, name: str, state: TradingState, reason: str, who: str = AUTO, until_ms: int = 0
+    ) -> None:
+        """Restrict trading under a name; the same hold again only changes its reason."""
+        held = self.book.state.holds.get(name)
+        if held is not None and (held.state, held.who, held.until_ms) == (state, who, until_ms):
+            return
+        self.record(
+            facts.HoldPlaced(name=name, state=state, reason=reason, who=who, until_ms=until_ms)
+        )
+        if state is TradingState.HALTED:
+            self.ledger.sync_now()
+
+    def lift_hold(self, name: str, reason: str, who: str = AUTO) -> None:
+        """Lift a hold, if it is there."""
+        if name in self.book.state.holds:
+            self.record(facts.HoldLifted(name=name, reason=reason, who=who))
+
+    def set_health(self, name: str, healthy: bool, reason: str) -> None:
+        """An automatic hold: REDUCING while its cause lasts."""
+        if healthy:
+            self.lift_hold(name, reason or "healthy again")
+        else:
+            self.place_hold(name, TradingState.REDUCING, reason)
+
+    def alarm(self, code: str, text: str, hint: str = "") -> None:
+        """Record something that a person should look at."""
+        self.record(facts.AlarmRaised(code=code, text=text, hint=hint))
+
+    # -- entries --------------------------------------------------------------
+
+    def situation(self) -> Situation:
+        """What the gate needs to know at this instant."""
+        return Situation(
+            now_ms=self.now_ms(),
+            armed=self.armed,
+            stopping=self.stopping,
+            ledger_fault=self.ledger.broken,
+            clock_offset_ms=self.venue.offset_ms,
+            margin_available_usd=self.margin_available(),
+            quotes=self.quotes,
+            contracts=self.venue.contracts,
+            leverage=self.venue.leverage,
+        )
+
+    def margin_available(self) -> Decimal:
+        """Wallet less the initial margin of everything held or on its way, in USD."""
+        free = self.venue.wallet_usdt
+        for symbol in self.book.exposed_symbols():
+            quote = self.quotes.get(symbol)
+            price = quote.mark if quote else self.book.position(symbol).entry_price
+            free -= self.book.exposure_qty(symbol) * price / self.venue.leverage.get(symbol, 1)
+        return max(free, ZERO)
+
+    def enter(self, signal: Signal, target: Target, cause: int) -> Refusal | OrderPlan:
+        """Gate, size and plan an entry for one symbol of a signal; reserves nothing yet."""
+        wish = EntryWish(
+            symbol=target.symbol,
+            side=signal.side,
+            wish=wished_notional(self.settings.sizing, target.symbol, target.notional_usd),
+        )
+        answer = decide(wish, self.book, self.situation(), self.settings)
+        if isinstance(answer, Refusal):
+            self.record(
+                facts.Refused(
+                    symbol=answer.symbol,
+                    side=signal.side,
+                    check=answer.check,
+                    measured=answer.measured,
+                    limit=answer.limit,
+                    trigger=signal.trigger,
+                ),
+                cause,
+            )
+        return answer
+
+    def submit(self, plan: OrderPlan, cause: int, stages_us: dict[str, float]) -> str:
+        """Write the intent, then hand the order over. Returns its client id.
+
+        An entry whose intent cannot be written is denied; an exit goes on
+        without. The exposure is reserved by the intent itself.
+        """
+        seq = self.ledger.next_seq
+        name = client_id(self.mode, self.ledger.run, seq, plan.leg)
+        intent = OrderIntended(
+            client_id=name,
+            symbol=plan.symbol,
+            side=plan.side,
+            purpose=plan.purpose,
+            type=plan.type,
+            leg=plan.leg,
+            recv_window_ms=plan.recv_window_ms,
+            timestamp_ms=self.venue.venue_ms(),
+            qty=plan.qty,
+            price=plan.price,
+            trigger_price=plan.trigger_price,
+            reduce_only=plan.reduce_only,
+            close_position=plan.close_position,
+            parent=plan.parent,
+            notional_usd=plan.notional_usd,
+            decision_price=plan.decision_price,
+            sizing=plan.sizing,
+        )
+        self.record(intent, cause)
+        try:
+            self.ledger.flush()
+        except LedgerError as error:
+            if plan.purpose is Purpose.ENTRY:
+                self._update(name, Status.DENIED, "local", reason=error.message)
+                return name
+        prepared_ns = self.clock.stage_ns()
+        road = self._hand_over(intent)
+        sent_ns = self.clock.stage_ns()
+        self.sent_ns[name] = sent_ns
+        if stages_us:
+            stages_us["prepare"] = (prepared_ns - stages_us.pop("gate_end_ns")) / 1000
+            stages_us["submit"] = (sent_ns - prepared_ns) / 1000
+        self.record(facts.OrderSent(client_id=name, road=road, stages_us=stages_us), seq)
+        return name
+
+    def _hand_over(self, intent: OrderIntended) -> str:
+        def on_outcome(outcome: Outcome) -> None:
+            self.on_outcome(intent.client_id, outcome)
+
+        try:
+            self.venue.submit(intent, on_outcome)
+        except NotSent:
+            self.spawn_rest(intent)
+            return "rest"
+        return "ws"
+
+    # -- what the venue says --------------------------------------------------
+
+    def on_outcome(self, name: str, outcome: Outcome) -> None:
+        """The answer to a placement, from either road."""
+        order = self.book.orders.get(name)
+        if order is None:
+            return
+        reply_us = (self.clock.stage_ns() - self.sent_ns.pop(name, self.clock.stage_ns())) / 1000
+        if outcome.verdict is Verdict.UNKNOWN:
+            self.mark_unknown(order, outcome.reason or f"code {outcome.code}")
+            return
+        status = Status.REJECTED
+        if outcome.verdict is Verdict.ACCEPTED:
+            status = VENUE_STATUS.get(outcome.status, Status.UNKNOWN)
+            if status is Status.UNKNOWN:
+                self.mark_unknown(order, f"unknown status {outcome.status!r}")
+                return
+        self._update(
+            name,
+            status,
+            "reply",
+            order_id=outcome.order_id,
+            executed_qty=decimal_from_wire(outcome.executed_qty),
+            code=outcome.code,
+            reason=outcome.reason,
+            venue_ms=outcome.venue_ms,
+            reply_us=round(reply_us, 1),
+        )
+        self.look_after(order.symbol)
+
+    def mark_unknown(self, order: Order, why: str) -> None:
+        """An order in doubt counts as filled until its outcome has been found out."""
+        if may_become(order, Status.UNKNOWN):
+            self.record(facts.OutcomeUnknown(client_id=order.client_id, why=why), order.seq)
+            self.settle(order.client_id)
+
+    def _update(
+        self,
+        name: str,
+        status: Status,
+        source: str,
+        *,
+        order_id: int = 0,
+        executed_qty: Decimal = ZERO,
+        code: int = 0,
+        reason: str = "",
+        venue_ms: int = 0,
+        reply_us: float = 0,
+    ) -> None:
+        """Record what is new about an order; what is already known is not repeated."""
+        order = self.book.orders[name]
+        order_id = 0 if order.is_algo and source == "stream" else order_id
+        news = (
+            may_become(order, status)
+            or executed_qty > order.executed_qty
+            or (order_id and order_id != order.order_id)
+        )
+        if news or reply_us:
+            self.record(
+                facts.OrderUpdated(
+                    client_id=name,
+                    status=status.value,
+                    source=source,
+                    order_id=order_id,
+                    executed_qty=executed_qty,
+                    code=code,
+                    reason=reason,
+                    venue_ms=venue_ms,
+                    reply_us=reply_us,
+                ),
+                order.seq,
+            )
+
+    def learn(self, order: Order, outcome: Outcome, fills: list[facts.Filled]) -> None:
+        """What a query told about an order, its executions included."""
+        for fill in fills:
+            if fill.trade_id not in order.trade_ids:
+                self.record(fill, order.seq)
+        status = VENUE_STATUS.get(outcome.status)
+        if status is not None:
+            self._update(
+                order.client_id,
+                status,
+                "query",
+                order_id=outcome.order_id,
+                executed_qty=decimal_from_wire(outcome.executed_qty),
+                venue_ms=outcome.venue_ms,
+            )
+
+    def on_user_event(self, event: AnyEvent | str) -> None:
+        """One event of the user data stream, in any order, twice, or late."""
+        self.last_event_ms = self.now_ms()
+        if isinstance(event, OrderEvent):
+            self._on_order_event(event.body)
+        elif isinstance(event, AlgoEvent):
+            order = self.book.orders.get(event.body.caid)
+            if order is None:
+                self.foreign_events += 1
+                return
+            status = VENUE_STATUS.get(event.body.X)
+            if status is not None:
+                reason = event.body.rm
+                self._update(order.client_id, status, "stream", reason=reason, venue_ms=event.at_ms)
+                self.look_after(order.symbol)
+        elif isinstance(event, AccountEvent):
+            self._on_account_event(event)
+        elif event.startswith("unreadable"):
+            self.alarm("user-event", f"user data event {event}")
+
+    def _on_order_event(self, body: OrderEventBody) -> None:
+        order = self.book.orders.get(body.c)
+        if order is None:
+            self.foreign_events += 1
+            if body.c.startswith(prefix(self.mode)):
+                self.alarm("orphan", f"{body.c} has no intent in the ledger", "lowcapctl orders")
+            return
+        if body.x == "TRADE" and body.t and body.t not in order.trade_ids:
+            self.record(
+                facts.Filled(
+                    client_id=body.c,
+                    symbol=body.s,
+                    side=Side(body.S),
+                    trade_id=body.t,
+                    qty=decimal_from_wire(body.l),
+                    price=decimal_from_wire(body.L),
+                    fee=decimal_from_wire(body.n or "0"),
+                    realized=decimal_from_wire(body.rp),
+                    venue_ms=body.T,
+                ),
+                order.seq,
+            )
+        status = VENUE_STATUS.get(body.X)
+        # The child of a conditional order reports under its parent's id: only its end counts.
+        if status is not None and not (order.is_algo and status is Status.WORKING):
+            self._update(
+                body.c,
+                status,
+                "stream",
+                order_id=body.i,
+                executed_qty=decimal_from_wire(body.z),
+                reason="" if body.er == "0" else f"expiry reason {body.er}",
+                venue_ms=body.T,
+            )
+        self.look_after(body.s)
+
+    def _on_account_event(self, event: AccountEvent) -> None:
+        if event.wallet_usdt is not None:
+            self.venue.wallet_usdt = event.wallet_usdt
+        for symbol, qty, entry_price in event.positions:
+            self.record(
+                facts.PositionSeen(
+                    symbol=symbol,
+                    qty=qty,
+                    entry_price=entry_price,
+                    source="stream",
+                    venue_ms=event.at_ms,
+                )
+            )
+            self.look_after(symbol)
+
+    # -- prices ---------------------------------------------------------------
+
+    def on_marks(self, updates: list[MarkUpdate]) -> None:
+        """Newest mark prices; one that cannot be read is left to grow stale."""
+        at_ms = self.now_ms()
+        for update in updates:
+            if update.st != 1:
+                continue
+            try:
+                mark = decimal_from_wire(update.p)
+            except ValueError:
+                continue
+            old = self.quotes.get(update.s)
+            last = old.last if old is not None else None
+            last_ms = old.last_ms if old is not None else 0
+            self.quotes[update.s] = Quote(
+                symbol=update.s, mark=mark, mark_ms=at_ms, last=last, last_ms=last_ms
+            )
+
+    def on_lasts(self, tickers: list[MiniTicker]) -> None:
+        """Newest last prices of symbols whose mark is known."""
+        at_ms = self.now_ms()
+        for ticker in tickers:
+            old = self.quotes.get(ticker.s)
+            if old is None or ticker.st != 1:
+                continue
+            try:
+                last = decimal_from_wire(ticker.c)
+            except ValueError:
+                continue
+            self.quotes[ticker.s] = Quote(
+                symbol=ticker.s, mark=old.mark, mark_ms=old.mark_ms, last=last, last_ms=at_ms
+            )
+
+    # -- looking after positions ----------------------------------------------
+
+    def look_after(self, symbol: str) -> None:
+        """Bring one symbol a step closer to protected, or to closed and tidy."""
+        self._close_books(symbol)
+        contract = self.venue.contracts.get(symbol)
+        if contract is None or self.flattening or symbol in self.closing:
+            return
+        position = self.book.position(symbol)
+        for step in missing(self.book, symbol, contract, self.settings, self.now_ms()):
+            match step:
+                case Place():
+                    self.submit(step.plan, self._cause_of(symbol, position.opened_seq), {})
+                case Cancel():
+                    self.spawn_cancel(step.client_id)
+                case CloseNow():
+                    self.alarm("unprotected", f"{symbol}: {step.why}; closing it")
+                    self.closing.add(symbol)
+                    self.spawn_close(symbol, step.why)
+
+    def _cause_of(self, symbol: str, opened_seq: int) -> int:
+        """Protection hangs on the newest entry of the position's life."""
+        entries = [
+            o.seq
+            for o in self.book.orders_of(symbol)
+            if o.purpose is Purpose.ENTRY and o.seq >= opened_seq and o.filled_qty > ZERO
+        ]
+        return max(entries, default=opened_seq)
+
+    def _close_books(self, symbol: str) -> None:
+        """A position that is flat by all accounts is over."""
+        position = self.book.state.positions.get(symbol)
+        if position is None or position.qty != ZERO or position.own_qty != ZERO:
+            return
+        if any(unsettled_qty(o) > ZERO and o.purpose is Purpose.ENTRY
+               for o in self.book.orders_of(symbol)):  # fmt: skip
+            return
+        cause = self._cause_of(symbol, position.opened_seq)
+        self.record(
+            facts.PositionClosed(symbol=symbol, realized=position.realized, fees=position.fees),
+            cause,
+        )
+
+    def plan_leverage(self) -> dict[str, int]:
+        """The leverage to set ahead of time for every contract, for the size it would trade at."""
+        sizing, limits = self.settings.sizing, self.settings.limits
+        fixed: dict[str, Decimal] = dict(sizing.symbol_usd)
+        for trigger in self.settings.trigger:
+            for symbol, usd in trigger.notional_usd.items():
+                fixed[symbol] = max(usd, fixed.get(symbol, ZERO))
+        return {
+            symbol: safe_leverage(
+                contract,
+                min(
+                    fixed.get(symbol, sizing.default_usd) * sizing.scale,
+                    limits.position_notional_usd_max,
+                ),
+                self.settings.leverage.max,
+                self.settings.protect.stop_pct,
+            )
+            for symbol, contract in self.venue.contracts.items()
+            if contract.is_trading
+        }

@@ -1,0 +1,126 @@
+"""Getting flat, safely: what to do next, from what the venue shows. Pure.
+
+Order matters. Resting reduce-only legs make a reduce-only close fail, so they
+go first, with the entries. Stops go last, once the venue reports the symbol
+flat, so that no position is ever naked.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from lowcap.core.account import Snapshot
+from lowcap.core.contract import Contract
+from lowcap.core.money import ZERO, Side, floor_to_step
+
+
+class CancelSeen(Struct, frozen=True):
+    """Cancel an order that the venue shows."""
+
+    symbol: str
+    client_id: str
+    algo: bool
+
+
+class CloseQty(Struct, frozen=True):
+    """Close ``qty`` of a position by a reduce-only market order."""
+
+    symbol: str
+    side: Side
+    qty: Decimal
+
+
+FlattenStep: TypeAlias = CancelSeen | CloseQty
+
+SETTLE_MARGIN_MS = 1_000
+
+
+def next_steps(
+    seen: Snapshot,
+    contracts: dict[str, Contract],
+    *,
+    symbols: set[str] | None,
+    ours: dict[str, Decimal] | None,
+    prefix: str,
+) -> list[FlattenStep]:
+    """The next steps for ``symbols`` (None: all of them), each symbol for itself.
+
+    ``ours`` holds our signed quantity by symbol; with None everything is
+    closed and every order cancelled, whoever placed it.
+    """
+    steps: list[FlattenStep] = []
+    touched = {p.symbol for p in seen.positions} | {o.symbol for o in seen.orders}
+    for symbol in sorted(touched):
+        if symbols is None or symbol in symbols:
+            steps += _symbol_steps(seen, symbol, contracts, ours, prefix)
+    return steps
+
+
+def _symbol_steps(
+    seen: Snapshot,
+    symbol: str,
+    contracts: dict[str, Contract],
+    ours: dict[str, Decimal] | None,
+    prefix: str,
+) -> list[FlattenStep]:
+    mine = [
+        o
+        for o in seen.orders
+        if o.symbol == symbol and (ours is None or o.client_id.startswith(prefix))
+    ]
+    regular = [o for o in mine if not o.algo]
+    if regular:
+        return [CancelSeen(symbol, o.client_id, algo=False) for o in regular]
+    qty = closable(seen.qty(symbol), None if ours is None else ours.get(symbol, ZERO))
+    if qty != ZERO:
+        return _closes(symbol, qty, contracts.get(symbol))
+    return [CancelSeen(symbol, o.client_id, algo=True) for o in mine]
+
+
+def closable(held: Decimal, own: Decimal | None) -> Decimal:
+    """How much of the venue's position we close: ours, never more than there is."""
+    if own is None:
+        return held
+    if held * own <= ZERO:
+        return ZERO
+    return held if abs(held) <= abs(own) else own
+
+
+def _closes(symbol: str, qty: Decimal, contract: Contract | None) -> list[FlattenStep]:
+    """One market order, or several where the venue limits their size."""
+    side = Side.SELL if qty > 0 else Side.BUY
+    left = abs(qty)
+    if contract is None:
+        return [CloseQty(symbol, side, left)]
+    most = floor_to_step(contract.market_qty_max, contract.step)
+    steps: list[FlattenStep] = []
+    while left > ZERO:
+        part = min(left, most)
+        steps.append(CloseQty(symbol, side, part))
+        left -= part
+    return steps
+
+
+class FlatProof:
+    """Flat is proved by two reads in a row, the later one after the last entry must have died.
+
+    An entry that was written before the stop may still arrive; the venue
+    refuses it once its timestamp is older than its receive window.
+    """
+
+    def __init__(self, last_entry_dies_ms: int) -> None:
+        self._dies_ms = last_entry_dies_ms + SETTLE_MARGIN_MS
+        self._quiet_reads = 0
+
+    def read(self, seen: Snapshot, remaining: list[FlattenStep]) -> bool:
+        """Take one read into account; True when flat is proved."""
+        self._quiet_reads = 0 if remaining else self._quiet_reads + 1
+        return self._quiet_reads >= 2 and seen.at_ms > self._dies_ms
+
+    @property
+    def dies_ms(self) -> int:
+        """Venue time after which no earlier entry can arrive any more."""
+        return self._dies_ms

@@ -1,0 +1,192 @@
+"""Building the daemon's rooms from settings and a folded ledger. No task starts here."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import trio
+from attrs import frozen
+from msgspec import Raw
+
+from lowcap import __version__
+from lowcap.binance.streams import PriceStream, UserStream
+from lowcap.binance.venue import Venue
+from lowcap.core import facts
+from lowcap.core.clock import Clock, now_ms
+from lowcap.core.facts import Record
+from lowcap.detection.admission import Admission
+from lowcap.detection.coins import CoinTable
+from lowcap.detection.rules import Detector
+from lowcap.execution.desk import AUTO, Desk
+from lowcap.execution.keeper import Keeper
+from lowcap.feeds.session import FeedSession, FeedStatus, decoder_for
+from lowcap.flow import Flow
+from lowcap.handlers import Commands, Parts
+from lowcap.ledger.replay import Replayed, replay
+from lowcap.ledger.writer import Ledger
+from lowcap.net.http import HttpxPort
+from lowcap.net.net import Net
+from lowcap.observe.logs import LogRing, log_record
+from lowcap.observe.traces import TraceIndex
+from lowcap.paper.embed import Market
+from lowcap.risk.book import Book
+from lowcap.settings import Settings
+
+
+@frozen(kw_only=True)
+class Surroundings:
+    """What the daemon is given from outside, so that tests can give it something else."""
+
+    net: Net
+    clock: Clock
+    state_dir: Path
+    environ: Mapping[str, str]
+    ring: LogRing
+    config_hash: str
+    listener: trio.SocketListener | None = None
+    sync_in_thread: bool = True
+    seed: int = 0
+
+
+@frozen(kw_only=True)
+class House:
+    """All rooms, built and furnished."""
+
+    settings: Settings
+    around: Surroundings
+    ledger: Ledger
+    found: Replayed
+    admission: Admission
+    desk: Desk
+    venue: Venue
+    keeper: Keeper
+    user_stream: UserStream
+    price_stream: PriceStream
+    feeds: list[FeedSession]
+    commands: Commands
+    https: tuple[HttpxPort, HttpxPort]
+
+    def checkpoint(self) -> facts.Checkpoint:
+        """Everything folded so far, as one record."""
+        return facts.Checkpoint(
+            book=Raw(self.desk.book.snapshot()), keys=Raw(self.admission.snapshot())
+        )
+
+
+def build(settings: Settings, around: Surroundings, market: Market) -> House:
+    """Fold the ledger, then build every room around what it says.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    book, admission, traces, commands = Book(), Admission(), TraceIndex(), Commands()
+    found = replay(around.state_dir / "ledger", _folder(book, admission, traces, commands))
+    ledger = Ledger(
+        around.state_dir / "ledger", around.clock, found, keep_days=settings.state.keep_days
+    )
+    for reader in (traces.read, commands.read, log_record):
+        ledger.read_with(reader)
+    chance = random.Random(around.seed)
+    http, urgent = HttpxPort(around.net), HttpxPort(around.net)
+    venue = Venue(around.net, http, urgent, market.urls, market.signer, around.clock, chance)
+    desk = Desk(ledger, book, settings, around.clock, venue)
+    venue.on_socket = lambda up, why: desk.set_health("order-socket", up, why)
+    keeper = Keeper(desk, venue)
+    coins = CoinTable({}, settings.coin_overrides)
+    keeper.on_contracts = lambda: coins.load(
+        {c.base: c.symbol for c in venue.contracts.values() if c.is_trading}
+    )
+    detector = Detector(settings.trigger, settings.hedge, coins)
+    enabled_feeds = {name: feed for name, feed in settings.feed.items() if feed.enabled}
+    started_ms = now_ms(around.clock)
+    flow = Flow(
+        desk,
+        detector,
+        admission,
+        {name: decoder_for(name, feed) for name, feed in enabled_feeds.items()},
+        around.clock,
+        started_ms,
+    )
+    flow.refresh_enabled()
+    feeds = [
+        FeedSession(name, feed, around.net, around.clock, flow.on_frame, _on_feed(desk), chance)
+        for name, feed in enabled_feeds.items()
+    ]
+    commands.parts = Parts(
+        desk=desk,
+        venue=venue,
+        keeper=keeper,
+        flow=flow,
+        feeds=feeds,
+        traces=traces,
+        ring=around.ring,
+        config_hash=around.config_hash,
+        started_ms=started_ms,
+    )
+    streams = market.urls.streams
+    return House(
+        settings=settings,
+        around=around,
+        ledger=ledger,
+        found=found,
+        admission=admission,
+        desk=desk,
+        venue=venue,
+        keeper=keeper,
+        user_stream=UserStream(
+            *(around.net, streams, venue.rest), desk.on_user_event, keeper.on_user_stream, chance
+        ),
+        price_stream=PriceStream(
+            *(around.net, streams, desk.on_marks, desk.on_lasts), _on_prices(desk), chance
+        ),
+        feeds=feeds,
+        commands=commands,
+        https=(http, urgent),
+    )
+
+
+def _folder(
+    book: Book, admission: Admission, traces: TraceIndex, commands: Commands
+) -> Callable[[Record], None]:
+    """What replay does with each record."""
+
+    def fold(record: Record) -> None:
+        book.apply(record)
+        traces.read(record)
+        if isinstance(record.body, facts.KeysTaken):
+            admission.take(record.body.keys, record.body.until_ms)
+        elif isinstance(record.body, facts.Checkpoint):
+            admission.restore(bytes(record.body.keys))
+
+    return fold
+
+
+def _on_feed(desk: Desk) -> Callable[[FeedStatus], None]:
+    def changed(status: FeedStatus) -> None:
+        desk.record(facts.FeedChanged(feed=status.name, state=status.state, why=status.why))
+
+    return changed
+
+
+def _on_prices(desk: Desk) -> Callable[[bool, str], None]:
+    def changed(up: bool, why: str) -> None:
+        if not up:
+            desk.quotes.clear()  # nothing known of prices is better than something old
+
+    return changed
+
+
+def begin_run(house: House) -> None:
+    """The first records of a run: it started; yesterday's automatic holds are void."""
+    desk, found = house.desk, house.found
+    desk.record(
+        facts.RunStarted(version=__version__, mode=desk.mode, config_hash=house.around.config_hash)
+    )
+    for hold in list(desk.book.state.holds.values()):
+        if hold.who == AUTO:
+            desk.lift_hold(hold.name, "a new run looks for itself")
+    if found.torn_bytes:
+        desk.alarm("ledger-torn", f"{found.torn_bytes} bytes of a torn last record were cut off")
+    house.ledger.flush()

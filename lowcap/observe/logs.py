@@ -1,0 +1,119 @@
+"""The log: commentary for people, on stderr or in the journal, and a ring for ``logs``."""
+
+from __future__ import annotations
+
+import re
+import socket
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from loguru import logger
+
+from lowcap.core.facts import Record
+from lowcap.observe.story import tell
+
+RING_RECORDS = 10_000
+JOURNAL_SOCKET = "/run/systemd/journal/socket"
+LEVELS = ("debug", "info", "warning", "error")
+_PRIORITY = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
+
+Json = dict[str, Any]
+
+
+class LogRing:
+    """The newest log records, for the control socket."""
+
+    def __init__(self) -> None:
+        self._records: deque[Json] = deque(maxlen=RING_RECORDS)
+        self.on_record: Callable[[Json], None] = lambda record: None
+
+    def sink(self, message: Any) -> None:  # noqa: ANN401  # loguru's message type is private
+        """A loguru sink."""
+        record = message.record
+        line = {
+            "at": f"{record['time']:%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z",
+            "level": record["level"].name.lower(),
+            "area": record["extra"].get("area", "system"),
+            "text": record["message"],
+        }
+        self._records.append(line)
+        self.on_record(line)
+
+    def select(self, count: int, priority: str, grep: str) -> list[Json]:
+        """The newest ``count`` records at ``priority`` or worse that match ``grep``."""
+        lowest = LEVELS.index(priority) if priority in LEVELS else 0
+        pattern = re.compile(grep) if grep else None
+        found = [
+            line
+            for line in self._records
+            if LEVELS.index(line["level"]) >= lowest
+            and (pattern is None or pattern.search(line["text"]))
+        ]
+        return found[-count:]
+
+
+class JournalSink:
+    """Native journal datagrams: fields with lengths, never blocking; what is dropped is counted."""
+
+    def __init__(self, path: str = JOURNAL_SOCKET) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        self._path = path
+        self.dropped = 0
+
+    def __call__(self, message: Any) -> None:  # noqa: ANN401  # as above
+        """A loguru sink."""
+        record = message.record
+        fields = {
+            "MESSAGE": record["message"],
+            "PRIORITY": str(_PRIORITY.get(record["level"].name, 6)),
+            "SYSLOG_IDENTIFIER": "lowcapd",
+        }
+        for name, value in record["extra"].items():
+            fields[f"LOWCAP_{name.upper()}"] = str(value)
+        try:
+            self._socket.sendto(encode_fields(fields), self._path)
+        except OSError:
+            self.dropped += 1
+
+
+def encode_fields(fields: Mapping[str, str]) -> bytes:
+    """Journal fields with their lengths, so that no value can forge another field."""
+    parts = []
+    for name, value in fields.items():
+        data = value.encode()
+        parts.append(name.encode() + b"\n" + len(data).to_bytes(8, "little") + data + b"\n")
+    return b"".join(parts)
+
+
+def set_up_logging(level: str, environ: Mapping[str, str]) -> LogRing:
+    """Send the log to the journal under systemd, else to stderr; keep a ring either way."""
+    ring = LogRing()
+    logger.remove()
+    logger.configure(extra={"area": "system"})
+    options: dict[str, Any] = {
+        "level": level.upper(),
+        "enqueue": False,
+        "diagnose": False,
+        "backtrace": False,
+    }
+    logger.add(ring.sink, format="{message}", **options)
+    if "JOURNAL_STREAM" in environ:
+        logger.add(JournalSink(), format="{message}", **options)
+    else:
+        logger.add(sys.stderr, format=_for_people, colorize=False, **options)
+    return ring
+
+
+def _for_people(record: Any) -> str:  # noqa: ANN401  # loguru's record type is private
+    return "{time:HH:mm:ss.SSS} {level: <7} {extra[area]: <8} {message}\n"
+
+
+def log_record(record: Record) -> None:
+    """Comment on one ledger record. Text is never a format string."""
+    told = tell(record)
+    if told is not None:
+        level, area, text = told
+        logger.bind(area=area).log(level.upper(), "{}", text)

@@ -1,0 +1,143 @@
+"""Ledger records as sentences for people: the log, the live events and the demo all tell them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from lowcap.core import facts
+from lowcap.core.facts import Record
+from lowcap.core.ids import parse_client_id
+from lowcap.core.messages import Purpose
+from lowcap.core.money import wire
+
+Line = tuple[str, str, str]  # level, area, text
+
+
+def tell(record: Record) -> Line | None:
+    """Level, area and sentence of a record; None for those that only the ledger needs."""
+    match record.body:
+        case facts.NewsSeen() as fact:
+            return _news(fact)
+        case facts.FrameRefused() as fact:
+            return "warning", "feeds", f"{fact.feed}: unusable frame ({fact.reason})"
+        case facts.SignalRaised() as fact:
+            symbols = ", ".join(fact.symbols)
+            words = " + ".join(fact.matched)
+            return (
+                "info",
+                "signals",
+                f"SIGNAL {fact.trigger}: {fact.side} {symbols} (matched {words}; "
+                f"{fact.age_ms} ms old)",
+            )
+        case facts.Refused() as fact:
+            return (
+                "warning",
+                "orders",
+                f"REFUSED {fact.side} {fact.symbol}: {fact.check}, {fact.measured} "
+                f"(limit {fact.limit})",
+            )
+        case facts.OrderIntended() as fact:
+            return "debug" if fact.purpose is not Purpose.ENTRY else "info", "orders", _order(fact)
+        case facts.OrderUpdated() as fact:
+            return _update(fact)
+        case facts.Filled() as fact:
+            profit = f", realised {fact.realized:+.2f}" if fact.realized else ""
+            return (
+                "info",
+                "trading",
+                f"FILL {leg_name(fact.client_id)} {fact.side} {wire(fact.qty)} {fact.symbol} "
+                f"at {wire(fact.price)}{profit}",
+            )
+        case _:
+            return _state(record)
+
+
+def _state(record: Record) -> Line | None:
+    match record.body:
+        case facts.OutcomeUnknown() as fact:
+            return "warning", "orders", f"UNKNOWN outcome of {fact.client_id}: {fact.why}"
+        case facts.OutcomeSettled() as fact:
+            return "info", "orders", f"SETTLED {fact.client_id}: {fact.outcome} ({fact.how})"
+        case facts.PositionClosed() as fact:
+            net = fact.realized - fact.fees
+            return "info", "trading", f"CLOSED {fact.symbol}: {net:+.2f} USDT after fees"
+        case facts.HoldPlaced() as fact:
+            level = "info" if fact.who == "auto" else "warning"
+            return level, "system", f"HOLD {fact.name}: {fact.state}, {fact.reason} ({fact.who})"
+        case facts.HoldLifted() as fact:
+            return "info", "system", f"LIFTED {fact.name}: {fact.reason} ({fact.who})"
+        case facts.Reconciled() as fact:
+            found = "; ".join(fact.differences) or "no differences"
+            return "info" if fact.clean else "warning", "system", f"RECONCILED {fact.why}: {found}"
+        case facts.Recovered() as fact:
+            after = "after a crash" if fact.crashed else "after an orderly end"
+            return (
+                "info",
+                "system",
+                f"RECOVERED {after} in {fact.ms} ms: {fact.positions} positions, "
+                f"{fact.unknown_settled} unknown outcomes settled",
+            )
+        case facts.FeedChanged() as fact:
+            level = "info" if fact.state == "up" else "warning"
+            return level, "feeds", f"FEED {fact.feed} {fact.state} {fact.why}".rstrip()
+        case facts.AlarmRaised() as fact:
+            return "error", "system", f"ALARM {fact.code}: {fact.text}"
+        case facts.CommandReceived() as fact:
+            return "info", "system", f"COMMAND {fact.method} {fact.params} by uid {fact.uid}"
+        case facts.Switched() as fact:
+            on = "on" if fact.enabled else "off"
+            return "warning", "system", f"{fact.kind} {fact.name} turned {on} by {fact.who}"
+        case facts.RunStarted() as fact:
+            return "info", "system", f"STARTED lowcap {fact.version}, {fact.mode} mode"
+        case facts.RunEnded() as fact:
+            return "info", "system", f"ENDED: {fact.reason}"
+        case _:
+            return None
+
+
+def _news(fact: facts.NewsSeen) -> Line:
+    who = f"{fact.author}: " if fact.author else ""
+    text = f"NEWS [{fact.feed}] {who}{fact.headline[:120]}"
+    if fact.decision == "signal":
+        return "info", "signals", text
+    detail = f" ({fact.detail})" if fact.detail else ""
+    level = "info" if fact.misses else "debug"
+    return level, "signals", f"{text} -> no trade: {fact.reason}{detail}"
+
+
+def _order(fact: facts.OrderIntended) -> str:
+    what = f"{fact.purpose.value.upper()} {fact.side} {fact.symbol}"
+    qty = f" {wire(fact.qty)}" if fact.qty is not None else " whole position"
+    price = f" at {wire(fact.price)}" if fact.price is not None else ""
+    trigger = f" when mark reaches {wire(fact.trigger_price)}" if fact.trigger_price else ""
+    sizing = f" ({fact.sizing})" if fact.sizing else ""
+    return f"{what}{qty}{price}{trigger}{sizing}"
+
+
+def _update(fact: facts.OrderUpdated) -> Line:
+    level = "warning" if fact.status in ("rejected", "denied") else "debug"
+    why = f": {fact.code} {fact.reason}" if fact.reason or fact.code else ""
+    took = f" in {fact.reply_us / 1000:.2f} ms" if fact.reply_us else ""
+    return level, "orders", f"ORDER {leg_name(fact.client_id)} {fact.status}{took}{why}"
+
+
+_LEGS = {"e": "entry", "s": "stop", "c": "close"}
+
+
+def leg_name(client_id: str) -> str:
+    """``entry``, ``stop``, ``take-profit 2`` or ``close``, with the id."""
+    parts = parse_client_id(client_id)
+    if parts is None:
+        return client_id
+    name = _LEGS.get(parts.leg) or f"take-profit {parts.leg[1:]}"
+    return f"{name} {client_id}"
+
+
+def microseconds(value: float) -> str:
+    """``87 µs`` or ``1.24 ms``."""
+    return f"{value:.0f} µs" if value < 1000 else f"{value / 1000:.2f} ms"
+
+
+def dollars(value: Decimal) -> str:
+    """``1,234.50`` with a sign."""
+    return f"{value:+,.2f}"

@@ -1,0 +1,139 @@
+"""From any record back to the frame that caused it: the memory behind ``explain``."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+from msgspec import to_builtins
+
+from lowcap.core import facts
+from lowcap.core.clock import NS_PER_MS, iso_ms
+from lowcap.core.facts import Record
+from lowcap.core.messages import Purpose
+
+TRACES_KEPT = 2_000
+RECORDS_PER_TRACE_MAX = 500
+
+Json = dict[str, Any]
+
+
+class TraceIndex:
+    """The chains of the newest traces, fed with every record, in order."""
+
+    def __init__(self) -> None:
+        self._chains: OrderedDict[int, list[Record]] = OrderedDict()
+        self._root: dict[int, int] = {}
+        self.traded: list[int] = []
+        self.own_work_us: dict[int, float] = {}
+
+    def read(self, record: Record) -> None:
+        """Take one record in."""
+        if isinstance(record.body, facts.NewsSeen):
+            if record.body.decision == "signal" or record.body.misses:
+                self._start(record)
+            return
+        root = self._root.get(record.cause)
+        if root is None or root not in self._chains:
+            return
+        chain = self._chains[root]
+        if len(chain) < RECORDS_PER_TRACE_MAX:
+            chain.append(record)
+            self._root[record.seq] = root
+        if isinstance(record.body, facts.OrderSent) and record.body.stages_us:
+            self.own_work_us.setdefault(root, sum(record.body.stages_us.values()))
+        entry = isinstance(record.body, facts.OrderIntended) and (
+            record.body.purpose is Purpose.ENTRY
+        )
+        if entry and (not self.traded or self.traded[-1] != root):
+            self.traded.append(root)
+
+    def _start(self, record: Record) -> None:
+        self._chains[record.seq] = [record]
+        self._root[record.seq] = record.seq
+        while len(self._chains) > TRACES_KEPT:
+            old, chain = self._chains.popitem(last=False)
+            for dropped in chain:
+                self._root.pop(dropped.seq, None)
+            self.own_work_us.pop(old, None)
+            if self.traded and self.traded[0] == old:
+                self.traded.pop(0)
+
+    def last(self) -> int | None:
+        """The newest trace that traded or was refused, else the newest of all."""
+        for root in reversed(self._chains):
+            if any(isinstance(r.body, facts.SignalRaised) for r in self._chains[root]):
+                return root
+        return next(reversed(self._chains), None)
+
+    def fastest(self) -> int | None:
+        """The trace with the least own work from frame to send."""
+        return min(self.own_work_us, key=self.own_work_us.__getitem__, default=None)
+
+    def find(self, number: int) -> int | None:
+        """The trace that a record belongs to."""
+        root = self._root.get(number)
+        return root if root in self._chains else None
+
+    def explain(self, root: int) -> Json:
+        """One trace as a tree of plain values: frame, signal, orders with all that befell them."""
+        chain = self._chains[root]
+        seen = chain[0].body
+        if not isinstance(seen, facts.NewsSeen):
+            raise AssertionError("a trace begins with a frame")
+        start_ns = chain[0].ts
+        story: Json = {
+            "trace": root,
+            "at": iso_ms(start_ns // NS_PER_MS),
+            "feed": seen.feed,
+            "author": seen.author,
+            "headline": seen.headline,
+            "decision": seen.decision,
+            "reason": seen.reason,
+            "detail": seen.detail,
+            "near_misses": [to_builtins(miss) for miss in seen.misses],
+            "signal": None,
+            "refusals": [],
+            "orders": [],
+            "closed": [],
+        }
+        orders: dict[str, Json] = {}
+        for record in chain[1:]:
+            self._add(story, orders, record, start_ns)
+        story["orders"] = list(orders.values())
+        return story
+
+    def _add(self, story: Json, orders: dict[str, Json], record: Record, start_ns: int) -> None:
+        after_ms = round((record.ts - start_ns) / NS_PER_MS, 3)
+        body: Json = to_builtins(record.body)
+        match record.body:
+            case facts.SignalRaised():
+                story["signal"] = body
+            case facts.Refused():
+                story["refusals"].append(body | {"after_ms": after_ms})
+            case facts.OrderIntended() as fact:
+                orders[fact.client_id] = body | {
+                    "after_ms": after_ms,
+                    "status": "intended",
+                    "road": "",
+                    "stages_us": {},
+                    "reply_us": None,
+                    "history": [],
+                    "fills": [],
+                }
+            case facts.OrderSent() as fact if fact.client_id in orders:
+                orders[fact.client_id] |= {"road": fact.road, "stages_us": fact.stages_us}
+            case facts.OrderUpdated() as fact if fact.client_id in orders:
+                order = orders[fact.client_id]
+                order["status"] = fact.status
+                order["reply_us"] = fact.reply_us or order["reply_us"]
+                order["history"].append(body | {"after_ms": after_ms})
+            case facts.Filled() as fact if fact.client_id in orders:
+                orders[fact.client_id]["fills"].append(body | {"after_ms": after_ms})
+            case facts.OutcomeUnknown() | facts.OutcomeSettled() as fact:
+                if fact.client_id in orders:
+                    orders[fact.client_id]["history"].append(body | {"after_ms": after_ms})
+            case facts.PositionClosed():
+                story["closed"].append(body | {"after_ms": after_ms})
+            case _:
+                return

@@ -1,0 +1,91 @@
+"""``lowcapd exchange``: the exchange simulator as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+from decimal import Decimal
+from pathlib import Path
+
+import click
+import trio
+from msgspec import Struct
+
+from lowcap.core.clock import SystemClock
+from lowcap.net.net import SocketNet
+from lowcap.paper.auth import Account
+from lowcap.paper.embed import urls_at
+from lowcap.paper.exchange import Exchange, ExchangeSetup
+from lowcap.paper.feedserver import market_lines, read_capture
+from lowcap.paper.server import PaperServer, load_state
+from lowcap.programs.run import shift_of
+
+
+class ExchangeOptions(Struct, frozen=True, kw_only=True):
+    """The command line of ``lowcapd exchange``."""
+
+    host: str
+    port: int
+    seed: int
+    wallet: Decimal
+    step_bps: float
+    tick_s: float
+    credentials: Path
+    state: Path | None
+    market: tuple[Path, ...]
+    as_of: str | None
+
+
+def exchange_program(options: ExchangeOptions) -> int:
+    """Serve until a signal; prints its addresses once it listens."""
+    clock = SystemClock(shift_of(options.as_of))
+    setup = ExchangeSetup(
+        seed=options.seed,
+        wallet=options.wallet,
+        step_bps=options.step_bps,
+        script=market_lines(read_capture(options.market)),
+    )
+    saved = load_state(options.state) if options.state is not None else None
+    server = PaperServer(
+        Exchange(setup, saved),
+        account_in(options.credentials),
+        SocketNet(),
+        clock,
+        tick_s=options.tick_s,
+        save_to=options.state,
+        seed=options.seed,
+    )
+    trio.run(_serve, server, options)
+    return 0
+
+
+async def _serve(server: PaperServer, options: ExchangeOptions) -> None:
+    async with trio.open_nursery() as nursery:
+        port = await nursery.start(server.run, options.host, options.port)
+        urls = urls_at(port, options.host)
+        click.echo(f"rest_url = {urls.rest!r}\nws_api_url = {urls.ws_api!r}")
+        click.echo(f"stream_url = {urls.streams!r}\ncredentials_dir = {str(options.credentials)!r}")
+        await wait_for_stop()
+        nursery.cancel_scope.cancel(reason="stop")
+
+
+async def wait_for_stop() -> None:
+    """Until SIGTERM or SIGINT."""
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as arriving:
+        async for _ in arriving:
+            return
+
+
+def account_in(folder: Path) -> Account:
+    """The account whose key lies in ``folder``; a random one is made where there is none."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name in ("api-key", "api-secret"):
+        path = folder / name
+        if not path.exists():
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_hex(32))
+    return Account(
+        api_key=(folder / "api-key").read_text().strip(),
+        secret=(folder / "api-secret").read_text().strip(),
+    )

@@ -1,0 +1,163 @@
+"""``lowcapd run``: settings, lock, socket and signals around the daemon."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import trio
+from loguru import logger
+
+from lowcap.config import load, state_dir
+from lowcap.control.listen import open_listener, socket_path
+from lowcap.core.clock import SystemClock, parse_as_of
+from lowcap.core.errors import ConfigError, LowcapError
+from lowcap.core.messages import TradingState
+from lowcap.daemon import run_daemon
+from lowcap.handlers import OPERATOR_HALT, Commands
+from lowcap.house import Surroundings
+from lowcap.ledger.writer import StateLock
+from lowcap.net.net import SocketNet
+from lowcap.observe.logs import set_up_logging
+from lowcap.paper.feedserver import market_lines, read_capture
+from lowcap.paper.prices import MarketLine
+from lowcap.settings import Settings
+
+EXIT_INTERNAL, EXIT_UNAVAILABLE, EXIT_INTERRUPTED = 70, 75, 130
+
+
+def run_program(
+    config_path: Path | None,
+    as_of: str | None,
+    market: tuple[Path, ...],
+    once_wait_s: float | None,
+) -> int:
+    """Run the daemon; returns its exit code.
+
+    Raises:
+        ConfigError: the configuration, or an option, cannot be used.
+        LowcapError: another daemon is there already, or the ledger is unreadable.
+    """
+    environ = os.environ
+    settings, digest = load(config_path, environ)
+    clock = SystemClock(_shift(as_of, settings))
+    script = market_lines(read_capture(market))
+    folder = state_dir(settings, environ)
+    path = socket_path(settings.control.socket, environ)
+    os.umask(0o077)
+    lock = StateLock(folder)
+    around = Surroundings(
+        net=SocketNet(),
+        clock=clock,
+        state_dir=folder,
+        environ=environ,
+        ring=set_up_logging(settings.log.level, environ),
+        config_hash=digest,
+    )
+    try:
+        return trio.run(_main, settings, around, path, script, once_wait_s)
+    except* LowcapError as group:
+        raise _first(group) from None
+    except* Exception as group:
+        # A broken invariant: said in full, then systemd restarts us into recovery.
+        logger.opt(exception=group).critical("{}", "the daemon ends: internal error")
+    finally:
+        path.unlink(missing_ok=True)
+        lock.close()
+    return EXIT_INTERNAL
+
+
+async def _main(
+    settings: Settings,
+    around: Surroundings,
+    socket: Path,
+    script: tuple[MarketLine, ...],
+    once_wait_s: float | None,
+) -> int:
+    around = Surroundings(
+        net=around.net,
+        clock=around.clock,
+        state_dir=around.state_dir,
+        environ=around.environ,
+        ring=around.ring,
+        config_hash=around.config_hash,
+        listener=open_listener(socket, around.environ),
+    )
+    stop = trio.Event()
+    async with trio.open_nursery() as nursery:
+
+        async def daemon(task_status: trio.TaskStatus[Commands]) -> None:
+            await run_daemon(settings, around, stop, script=script, task_status=task_status)
+            nursery.cancel_scope.cancel(reason="the daemon has left")
+
+        commands: Commands = await nursery.start(daemon)
+        nursery.start_soon(_obey_signals, stop, commands)
+        if once_wait_s is not None:
+            return await _once(commands, stop, once_wait_s)
+    return 0
+
+
+async def _once(commands: Commands, stop: trio.Event, wait_s: float) -> int:
+    """Wait for recovery, then stop; exit 75 where the venue does not answer in time."""
+    parts = commands.parts
+    if parts is None:
+        raise AssertionError("the rooms are open")
+    with trio.move_on_after(wait_s):
+        await parts.keeper.recovered.wait()
+    recovered = parts.keeper.recovered.is_set()
+    if not recovered:
+        why = "; ".join(f"{h.name}: {h.reason}" for h in parts.desk.book.state.holds.values())
+        logger.error("{}", f"not ready after {wait_s:g} s ({why})")
+    stop.set()
+    return 0 if recovered else EXIT_UNAVAILABLE
+
+
+async def _obey_signals(stop: trio.Event, commands: Commands) -> None:
+    """First SIGTERM or SIGINT: leave in order. Second: leave at once. SIGUSR1: halt."""
+    wanted = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
+    with trio.open_signal_receiver(*wanted) as arriving:
+        async for number in arriving:
+            if number == signal.SIGUSR1:
+                if commands.parts is not None:
+                    commands.parts.desk.place_hold(
+                        OPERATOR_HALT, TradingState.HALTED, "SIGUSR1", "signal"
+                    )
+            elif number == signal.SIGHUP:
+                logger.warning("{}", "SIGHUP ignored: restart to read the configuration again")
+            elif stop.is_set():
+                os._exit(EXIT_INTERRUPTED)
+            else:
+                logger.info("{}", f"{signal.Signals(number).name}: leaving in order")
+                stop.set()
+
+
+def _shift(as_of: str | None, settings: Settings) -> int:
+    if as_of is None:
+        return 0
+    if settings.mode != "dry":
+        raise ConfigError([f"--as-of: dry mode only, this is {settings.mode} mode"])
+    return shift_of(as_of)
+
+
+def shift_of(as_of: str | None) -> int:
+    """The clock shift of an ``--as-of`` value; 0 without one.
+
+    Raises:
+        ConfigError: it is no time.
+    """
+    if as_of is None:
+        return 0
+    try:
+        return parse_as_of(as_of)
+    except ValueError as error:
+        raise ConfigError([f"--as-of {as_of}: {error}"]) from error
+
+
+def _first(group: BaseExceptionGroup[LowcapError]) -> LowcapError:
+    leaf: BaseException = group
+    while isinstance(leaf, BaseExceptionGroup):
+        leaf = leaf.exceptions[0]
+    if not isinstance(leaf, LowcapError):
+        raise AssertionError("except* lets through its own kind only")
+    return leaf

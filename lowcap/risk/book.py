@@ -1,0 +1,350 @@
+"""The book: orders, positions, holds and the day's result, as a fold of ledger records.
+
+Only the desk appends the facts it folds. Everything here is a pure function
+of the records seen, so that a restart arrives at the same book.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from decimal import Decimal
+
+import msgspec
+from msgspec import Struct, field
+
+from lowcap.core import facts
+from lowcap.core.clock import NS_PER_MS, utc_day
+from lowcap.core.facts import Record
+from lowcap.core.messages import STATE_RANK, Purpose, TradingState
+from lowcap.core.money import ZERO
+from lowcap.core.order import FINAL, Order, Status, advance
+
+FINAL_ORDERS_KEPT = 500
+
+
+class Position(Struct, kw_only=True):
+    """What the account holds of one symbol; money in USDT over the position's life.
+
+    ``qty`` is the venue's signed quantity, ``own_qty`` what our own fills add
+    up to. ``opened_seq`` is the intent of the entry that opened it.
+    """
+
+    symbol: str
+    qty: Decimal = ZERO
+    own_qty: Decimal = ZERO
+    opened_seq: int = 0
+    entry_price: Decimal = ZERO
+    venue_ms: int = 0
+    opened_ms: int = 0
+    realized: Decimal = ZERO
+    fees: Decimal = ZERO
+    trigger: str = ""
+
+
+class Hold(Struct, kw_only=True, frozen=True):
+    """A named restriction. ``until_ms`` 0: until somebody lifts it."""
+
+    name: str
+    state: TradingState
+    reason: str
+    who: str
+    since_ms: int
+    until_ms: int = 0
+
+
+class BookState(Struct, kw_only=True):
+    """All of the book that a checkpoint must carry."""
+
+    orders: dict[str, Order] = field(default_factory=dict)
+    positions: dict[str, Position] = field(default_factory=dict)
+    holds: dict[str, Hold] = field(default_factory=dict)
+    foreign: dict[str, Decimal] = field(default_factory=dict)
+    switched_off: list[str] = field(default_factory=list)
+    day: str = ""
+    day_realized: Decimal = ZERO
+    day_fees: Decimal = ZERO
+    day_trades: int = 0
+    day_wins: int = 0
+
+
+class Book:
+    """Belief about the account. ``apply`` is the only way it changes."""
+
+    def __init__(self) -> None:
+        self.state = BookState()
+        self.entries_ms: deque[int] = deque(maxlen=1_000)
+        self._signal_trigger: dict[int, str] = {}
+        # Indexes over ``state.orders``: kept small, so that a decision costs no scan.
+        self._by_symbol: dict[str, dict[str, Order]] = {}
+        self._entering: dict[str, Order] = {}
+
+    # -- reading ----------------------------------------------------------
+
+    @property
+    def orders(self) -> dict[str, Order]:
+        """Orders of ours by client id, final ones included while they are remembered."""
+        return self.state.orders
+
+    def position(self, symbol: str) -> Position:
+        """The position of a symbol; a flat one where there is none."""
+        return self.state.positions.get(symbol) or Position(symbol=symbol)
+
+    def open_positions(self) -> list[Position]:
+        """Positions that are not flat."""
+        return [p for p in self.state.positions.values() if p.qty != ZERO]
+
+    def orders_of(self, symbol: str) -> list[Order]:
+        """Every remembered order of a symbol."""
+        return list(self._by_symbol.get(symbol, {}).values())
+
+    def open_orders(self) -> list[Order]:
+        """Orders that may still execute, unknown ones included."""
+        return [o for o in self.orders.values() if not o.is_final]
+
+    def unknown_orders(self) -> list[Order]:
+        """Orders whose outcome must be found out by query."""
+        return [o for o in self.orders.values() if o.status is Status.UNKNOWN]
+
+    def is_in_doubt(self, symbol: str) -> bool:
+        """Whether an entry of a symbol has an unknown outcome."""
+        return any(
+            o.symbol == symbol and o.status is Status.UNKNOWN for o in self._entering.values()
+        )
+
+    def pending_qty(self, symbol: str) -> Decimal:
+        """Signed entry quantity that is on its way: not yet seen in fills, unknown in full."""
+        total = ZERO
+        for order in self._entering.values():
+            if order.symbol == symbol:
+                total += order.side.sign * unsettled_qty(order)
+        return total
+
+    def exposure_qty(self, symbol: str) -> Decimal:
+        """The largest position that could result: held plus everything on its way."""
+        return abs(self.position(symbol).qty) + abs(self.pending_qty(symbol))
+
+    def exposed_symbols(self) -> set[str]:
+        """Symbols with a position or an entry on its way."""
+        return {p.symbol for p in self.open_positions()} | {
+            order.symbol for order in self._entering.values()
+        }
+
+    def trading_state(self, now_ms: int) -> TradingState:
+        """The worst of all holds in force."""
+        worst = TradingState.ACTIVE
+        for hold in self.state.holds.values():
+            if hold.until_ms and hold.until_ms <= now_ms:
+                continue
+            if STATE_RANK[hold.state] > STATE_RANK[worst]:
+                worst = hold.state
+        return worst
+
+    def day_result(self) -> Decimal:
+        """Realised profit less fees since 00:00 UTC."""
+        return self.state.day_realized - self.state.day_fees
+
+    # -- folding ----------------------------------------------------------
+
+    def apply(self, record: Record) -> None:
+        """Fold one record in."""
+        self._start_day(record.ts)
+        match record.body:
+            case facts.SignalRaised() as fact:
+                self._signal_trigger = {record.seq: fact.trigger}
+            case facts.OrderIntended() as fact:
+                self._intend(record, fact)
+            case facts.OrderSent() as fact:
+                self._move(fact.client_id, Status.SENT, record.ts)
+            case facts.OrderUpdated() as fact:
+                self._update(record, fact)
+            case facts.OutcomeUnknown() as fact:
+                self._move(fact.client_id, Status.UNKNOWN, record.ts)
+            case facts.OutcomeSettled() as fact:
+                if fact.outcome == Status.ABSENT:
+                    self._move(fact.client_id, Status.ABSENT, record.ts)
+            case facts.Filled() as fact:
+                self._fill(record, fact)
+            case facts.PositionSeen() as fact:
+                self._see_position(record, fact)
+            case facts.PositionClosed() as fact:
+                self._close_position(fact)
+            case facts.OwnershipSettled() as fact:
+                self._settle_ownership(record, fact)
+            case facts.HoldPlaced() as fact:
+                self.state.holds[fact.name] = Hold(
+                    name=fact.name,
+                    state=fact.state,
+                    reason=fact.reason,
+                    who=fact.who,
+                    since_ms=record.ts // NS_PER_MS,
+                    until_ms=fact.until_ms,
+                )
+            case facts.HoldLifted() as fact:
+                self.state.holds.pop(fact.name, None)
+            case facts.Switched() as fact:
+                self._switch(fact)
+            case facts.Checkpoint() as fact:
+                self.state = msgspec.json.decode(fact.book, type=BookState)
+                self._by_symbol.clear()
+                self._entering.clear()
+                for order in self.orders.values():
+                    self._index(order)
+            case _:
+                return
+
+    def snapshot(self) -> bytes:
+        """The state as JSON, for a checkpoint."""
+        return msgspec.json.encode(self.state)
+
+    def _index(self, order: Order) -> None:
+        self._by_symbol.setdefault(order.symbol, {})[order.client_id] = order
+        if order.purpose is Purpose.ENTRY and unsettled_qty(order) > ZERO:
+            self._entering[order.client_id] = order
+        else:
+            self._entering.pop(order.client_id, None)
+
+    def _start_day(self, ts: int) -> None:
+        day = utc_day(ts)
+        if day != self.state.day:
+            self.state.day = day
+            self.state.day_realized = self.state.day_fees = ZERO
+            self.state.day_trades = self.state.day_wins = 0
+
+    def _intend(self, record: Record, fact: facts.OrderIntended) -> None:
+        parent = self.orders.get(fact.parent)
+        trigger = parent.trigger if parent else self._signal_trigger.get(record.cause, "")
+        order = Order(
+            client_id=fact.client_id,
+            seq=record.seq,
+            symbol=fact.symbol,
+            side=fact.side,
+            purpose=fact.purpose,
+            type=fact.type,
+            leg=fact.leg,
+            qty=fact.qty,
+            price=fact.price,
+            trigger_price=fact.trigger_price,
+            reduce_only=fact.reduce_only,
+            close_position=fact.close_position,
+            parent=fact.parent,
+            timestamp_ms=fact.timestamp_ms,
+            recv_window_ms=fact.recv_window_ms,
+            notional_usd=fact.notional_usd,
+            decision_price=fact.decision_price,
+            trigger=trigger,
+            updated_ms=record.ts // NS_PER_MS,
+        )
+        self.orders[fact.client_id] = order
+        self._index(order)
+        if fact.purpose is Purpose.ENTRY:
+            self.entries_ms.append(record.ts // NS_PER_MS)
+        self._forget_final()
+
+    def _move(self, client_id: str, status: Status, ts: int) -> None:
+        order = self.orders.get(client_id)
+        if order is not None and advance(order, status, ZERO, 0):
+            order.updated_ms = ts // NS_PER_MS
+            self._index(order)
+
+    def _update(self, record: Record, fact: facts.OrderUpdated) -> None:
+        order = self.orders.get(fact.client_id)
+        if order is None:
+            return
+        if advance(order, Status(fact.status), fact.executed_qty, fact.order_id):
+            order.updated_ms = record.ts // NS_PER_MS
+            self._index(order)
+        if fact.code or fact.reason:
+            order.code, order.reason = fact.code, fact.reason
+
+    def _fill(self, record: Record, fact: facts.Filled) -> None:
+        order = self.orders.get(fact.client_id)
+        if order is None or fact.trade_id in order.trade_ids:
+            return
+        self.state.day_realized += fact.realized
+        self.state.day_fees += fact.fee
+        order.trade_ids.append(fact.trade_id)
+        order.filled_qty += fact.qty
+        order.fill_value += fact.qty * fact.price
+        order.executed_qty = max(order.executed_qty, order.filled_qty)
+        order.first_fill_ms = order.first_fill_ms or record.ts // NS_PER_MS
+        if order.status in (Status.INTENDED, Status.SENT, Status.UNKNOWN, Status.WORKING):
+            advance(order, Status.PARTLY_FILLED, ZERO, 0)
+        self._index(order)
+        position = self._own(fact.symbol, record)
+        position.realized += fact.realized
+        position.fees += fact.fee
+        position.own_qty += fact.side.sign * fact.qty
+        if order.purpose is Purpose.ENTRY:
+            position.trigger = order.trigger
+            position.opened_seq = position.opened_seq or order.seq
+        if fact.venue_ms > position.venue_ms:
+            self._apply_fill(position, fact)
+
+    @staticmethod
+    def _apply_fill(position: Position, fact: facts.Filled) -> None:
+        """Move the believed quantity ahead of the venue's own word, which will overwrite it."""
+        signed = fact.side.sign * fact.qty
+        held = position.qty
+        if held == ZERO or (held > 0) == (signed > 0):
+            total = abs(held) * position.entry_price + abs(signed) * fact.price
+            position.entry_price = total / abs(held + signed)
+        position.qty = held + signed
+
+    def _own(self, symbol: str, record: Record) -> Position:
+        position = self.state.positions.get(symbol)
+        if position is None:
+            position = Position(symbol=symbol, opened_ms=record.ts // NS_PER_MS)
+            self.state.positions[symbol] = position
+        return position
+
+    def _see_position(self, record: Record, fact: facts.PositionSeen) -> None:
+        if fact.qty == ZERO and fact.symbol not in self.state.positions:
+            return
+        position = self._own(fact.symbol, record)
+        if fact.venue_ms < position.venue_ms:
+            return
+        position.qty = fact.qty
+        position.venue_ms = fact.venue_ms
+        if fact.qty != ZERO:
+            position.entry_price = fact.entry_price
+
+    def _close_position(self, fact: facts.PositionClosed) -> None:
+        self.state.positions.pop(fact.symbol, None)
+        self.state.foreign.pop(fact.symbol, None)
+        self.state.day_trades += 1
+        self.state.day_wins += fact.realized > fact.fees
+        for order in self.orders_of(fact.symbol):
+            if order.is_final:
+                # Whatever of it was never reported is not on its way any more.
+                order.filled_qty = max(order.filled_qty, order.executed_qty)
+                self._index(order)
+
+    def _settle_ownership(self, record: Record, fact: facts.OwnershipSettled) -> None:
+        self._own(fact.symbol, record).own_qty = fact.own_qty
+        if fact.foreign_qty == ZERO:
+            self.state.foreign.pop(fact.symbol, None)
+        else:
+            self.state.foreign[fact.symbol] = fact.foreign_qty
+
+    def _switch(self, fact: facts.Switched) -> None:
+        name = f"{fact.kind}:{fact.name}"
+        if fact.enabled and name in self.state.switched_off:
+            self.state.switched_off.remove(name)
+        elif not fact.enabled and name not in self.state.switched_off:
+            self.state.switched_off.append(name)
+
+    def _forget_final(self) -> None:
+        if len(self.orders) < FINAL_ORDERS_KEPT * 2:
+            return
+        busy = self.exposed_symbols()
+        final = [o.client_id for o in self.orders.values() if o.is_final and o.symbol not in busy]
+        for client_id in final[:-FINAL_ORDERS_KEPT]:
+            order = self.orders.pop(client_id)
+            self._by_symbol[order.symbol].pop(client_id, None)
+
+
+def unsettled_qty(order: Order) -> Decimal:
+    """Quantity of an order that may be, or will be, in the position but has not been seen there."""
+    if order.status in FINAL:
+        return max(order.executed_qty - order.filled_qty, ZERO)
+    return max((order.qty or ZERO) - order.filled_qty, ZERO)

@@ -1,0 +1,205 @@
+"""The gate: the one function that every entry passes. Each check fails closed.
+
+Comparisons are written so that anything that is not a number fails them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from msgspec import Struct
+
+from lowcap.core.contract import Contract
+from lowcap.core.messages import OrderPlan, Purpose, Quote, Refusal, TradingState
+from lowcap.core.money import (
+    HUNDRED,
+    ZERO,
+    Side,
+    floor_to_step,
+    limit_inside_collar,
+    percent_of,
+)
+from lowcap.risk.book import Book
+from lowcap.risk.sizing import Size, size_entry
+from lowcap.settings import Settings
+
+CLOCK_OFFSET_MS_MAX = 250
+
+
+class Situation(Struct, kw_only=True):
+    """What the desk knows at this instant, beside the book."""
+
+    now_ms: int
+    armed: bool
+    stopping: bool
+    ledger_fault: str
+    clock_offset_ms: int
+    margin_available_usd: Decimal
+    quotes: dict[str, Quote]
+    contracts: dict[str, Contract]
+    leverage: dict[str, int]
+
+
+class EntryWish(Struct, frozen=True, kw_only=True):
+    """What detection, or an operator, wants. ``wish`` is dollars and where they come from."""
+
+    symbol: str
+    side: Side
+    wish: tuple[Decimal, str]
+
+
+Found = tuple[str, str, str]
+
+
+def decide(
+    wish: EntryWish, book: Book, situation: Situation, settings: Settings
+) -> OrderPlan | Refusal:
+    """An order plan within every limit, or the first check that says no."""
+    for check, measured, limit in _checks(wish, book, situation, settings):
+        return Refusal(symbol=wish.symbol, check=check, measured=measured, limit=limit)
+    return _plan(wish, book, situation, settings)
+
+
+def _checks(wish: EntryWish, book: Book, now: Situation, settings: Settings) -> Iterator[Found]:
+    """The failing checks, in the order of the pre-trade list."""
+    state = TradingState.STOPPING if now.stopping else book.trading_state(now.now_ms)
+    if state is not TradingState.ACTIVE:
+        holds = ", ".join(sorted(book.state.holds)) or "shutdown"
+        yield _STATE_CODES[state], f"{state} ({holds})", "ACTIVE"
+    if not now.armed:
+        yield "disarmed", "not armed", "lowcapctl arm"
+    if now.ledger_fault:
+        yield "ledger", now.ledger_fault, "a writable ledger"
+    if not abs(now.clock_offset_ms) <= CLOCK_OFFSET_MS_MAX:
+        yield "clock-offset", f"{now.clock_offset_ms} ms", f"{CLOCK_OFFSET_MS_MAX} ms"
+    yield from _symbol_checks(wish, book, now)
+    yield from _price_checks(wish, now, settings)
+    yield from _rate_checks(book, now, settings)
+
+
+_STATE_CODES = {
+    TradingState.REDUCING: "paused",
+    TradingState.HALTED: "halted",
+    TradingState.STOPPING: "stopping",
+}
+
+
+def _symbol_checks(wish: EntryWish, book: Book, now: Situation) -> Iterator[Found]:
+    contract = now.contracts.get(wish.symbol)
+    if contract is None:
+        yield "unknown-symbol", wish.symbol, "a contract of the venue"
+        return
+    if not contract.is_trading:
+        yield "symbol-status", contract.status, "TRADING"
+    if wish.symbol not in now.leverage:
+        yield "leverage-not-set", "leverage not confirmed by the venue yet", "set ahead of time"
+    if wish.symbol in book.state.foreign:
+        yield "foreign-position", f"{book.state.foreign[wish.symbol]} not ours", "0"
+    if book.is_in_doubt(wish.symbol):
+        yield "order-in-doubt", "an order of this symbol has an unknown outcome", "settled"
+    held = book.position(wish.symbol).qty + book.pending_qty(wish.symbol)
+    if held * wish.side.sign < ZERO:
+        yield "opposite-position", f"{held}", f"none against {wish.side}"
+
+
+def _price_checks(wish: EntryWish, now: Situation, settings: Settings) -> Iterator[Found]:
+    quote = now.quotes.get(wish.symbol)
+    limits = settings.limits
+    if quote is None:
+        yield "no-price", "no mark price seen", "a mark price"
+        return
+    if not quote.mark > ZERO:
+        yield "bad-price", f"{quote.mark}", "more than 0"
+        return
+    age_ms = now.now_ms - quote.mark_ms
+    if not 0 <= age_ms <= limits.price_age_ms_max:
+        yield "stale-price", f"{age_ms} ms", f"{limits.price_age_ms_max} ms"
+    if quote.last is not None:
+        apart = abs(quote.last - quote.mark) / quote.mark * HUNDRED
+        if not apart <= limits.mark_last_pct_max:
+            yield "mark-last", f"{apart:.2f} %", f"{limits.mark_last_pct_max} %"
+
+
+def _rate_checks(book: Book, now: Situation, settings: Settings) -> Iterator[Found]:
+    limits = settings.limits
+    for window_ms, most, name in (
+        (1_000, limits.entries_per_s_max, "entries-per-second"),
+        (60_000, limits.entries_per_min_max, "entries-per-minute"),
+    ):
+        recent = sum(1 for at in book.entries_ms if now.now_ms - at < window_ms)
+        if not recent < most:
+            yield name, f"{recent}", f"{most}"
+    loss = -book.day_result()
+    if not loss < limits.day_loss_usd_max:
+        yield "day-loss", f"{loss:.2f} USD", f"{limits.day_loss_usd_max} USD"
+
+
+def _plan(wish: EntryWish, book: Book, now: Situation, settings: Settings) -> OrderPlan | Refusal:
+    contract, quote = now.contracts[wish.symbol], now.quotes[wish.symbol]
+    mark, leverage = quote.mark, now.leverage[wish.symbol]
+
+    def no(check: str, measured: str, limit: str) -> Refusal:
+        return Refusal(symbol=wish.symbol, check=check, measured=measured, limit=limit)
+
+    exposed = book.exposed_symbols()
+    if wish.symbol not in exposed and not len(exposed) < settings.limits.open_positions_max:
+        return no("open-positions", f"{len(exposed)}", f"{settings.limits.open_positions_max}")
+    size = size_entry(
+        wish.wish,
+        settings.limits,
+        contract,
+        leverage=leverage,
+        held_usd=book.exposure_qty(wish.symbol) * mark,
+        gross_usd=gross_exposure(book, now.quotes),
+        margin_available_usd=now.margin_available_usd,
+    )
+    qty = min(floor_to_step(size.notional_usd / mark, contract.step), contract.qty_max)
+    if not qty >= contract.qty_min or not qty * mark >= contract.notional_min:
+        return no(
+            "size",
+            f"{qty * mark:.2f} USD ({size.decided_by})",
+            f"at least {max(contract.notional_min, contract.qty_min * mark):.2f} USD",
+        )
+    price = _collar_price(contract, mark, wish.side, settings.order.collar_pct)
+    if not contract.price_min <= price <= contract.price_max:
+        return no("price-range", f"{price}", f"{contract.price_min} to {contract.price_max}")
+    return OrderPlan(
+        symbol=wish.symbol,
+        side=wish.side,
+        purpose=Purpose.ENTRY,
+        type="LIMIT",
+        time_in_force="IOC",
+        qty=qty,
+        price=price,
+        leg="e",
+        recv_window_ms=settings.order.entry_recv_window_ms,
+        notional_usd=qty * mark,
+        decision_price=mark,
+        sizing=_words(size, leverage),
+    )
+
+
+def _collar_price(contract: Contract, mark: Decimal, side: Side, collar_pct: Decimal) -> Decimal:
+    """Mark plus or minus the collar, inside the venue's own price band."""
+    price = mark + side.sign * percent_of(mark, collar_pct)
+    price = min(price, mark * contract.price_up) if side is Side.BUY else price
+    price = max(price, mark * contract.price_down) if side is Side.SELL else price
+    return limit_inside_collar(price, contract.tick, side)
+
+
+def gross_exposure(book: Book, quotes: dict[str, Quote]) -> Decimal:
+    """Sum of all positions and entries on their way, in USD at mark or entry price."""
+    total = ZERO
+    for symbol in book.exposed_symbols():
+        quote = quotes.get(symbol)
+        price = quote.mark if quote is not None else book.position(symbol).entry_price
+        total += book.exposure_qty(symbol) * price
+    return total
+
+
+def _words(size: Size, leverage: int) -> str:
+    wished = f"{size.wished_usd:,.0f} USD"
+    if size.notional_usd == size.wished_usd:
+        return f"{wished} by {size.decided_by}, {leverage}x"
+    return f"{size.notional_usd:,.0f} of {wished}, cut by {size.decided_by}, {leverage}x"

@@ -1,0 +1,281 @@
+"""``lowcapctl``: one-liners, commands on standard input, and the door to the REPL.
+
+A one-liner loads neither Trio nor httpx nor prompt-toolkit: it must be there
+at once when it is needed most.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+import click
+
+from lowcap import __version__
+from lowcap.control.client import CallFailed, Connection, socket_candidates
+from lowcap.control.commands import ALIAS_FLAGS, BY_NAME, COMMANDS, Command
+from lowcap.control.protocol import EXIT_OF_CODE, Json
+from lowcap.core.errors import LowcapError
+from lowcap.terminal.render import ROW_KEYS, event_line, log_line, render
+from lowcap.terminal.table import Style, terminal_columns, wants_colour
+
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+SLOW_COMMANDS_S = {"panic": 120.0, "close": 60.0}
+
+
+class Options:
+    """The options that every command shares."""
+
+    def __init__(
+        self, as_json: bool, yes: bool, header: bool, colour: str, socket: str, timeout_s: float
+    ) -> None:
+        self.as_json = as_json
+        self.yes = yes
+        self.header = header
+        self.colour = colour
+        self.socket = socket
+        self.timeout_s = timeout_s
+
+
+class Group(click.Group):
+    """Knows aliases, and suggests a command for a mistyped one."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The click command of a name or an alias."""
+        command = BY_NAME.get(cmd_name)
+        return super().get_command(ctx, command.name) if command else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's, with flags of aliases and a hint for what is near."""
+        if args and args[0] in ALIAS_FLAGS:
+            args = [args[0], *ALIAS_FLAGS[args[0]], *args[1:]]
+        if args and args[0] not in BY_NAME and not args[0].startswith("-"):
+            ctx.fail(unknown_command(args[0]))
+        return super().resolve_command(ctx, args)
+
+
+def unknown_command(name: str) -> str:
+    """The sentence for a word that is no command."""
+    import difflib
+
+    near = difflib.get_close_matches(name, BY_NAME, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "lowcapctl --help lists all"
+    return f"no such command {name!r}\nhint: {hint}"
+
+
+def build() -> Group:
+    """The click application, made from the command table."""
+    app = Group(
+        "lowcapctl",
+        invoke_without_command=True,
+        callback=_start,
+        help="Control a running lowcap daemon. Without a command: an interactive prompt.",
+        params=[
+            click.Option(["--json", "as_json"], is_flag=True, help="print one JSON document"),
+            click.Option(["--yes", "-y"], is_flag=True, help="do not ask"),
+            click.Option(["--header"], is_flag=True, help="a header line on piped rows"),
+            click.Option(["--color"], type=click.Choice(["auto", "always", "never"]),
+                         default="auto", help="colour; NO_COLOR is respected"),
+            click.Option(["--socket", "-s"], default="", help="the daemon's control socket"),
+            click.Option(["--timeout"], type=float, default=10.0, help="seconds to wait"),
+            click.Option(["--version"], is_flag=True, help="print the version and leave"),
+        ],
+    )  # fmt: skip
+    for command in COMMANDS:
+        app.add_command(click_command(command))
+    return app
+
+
+def click_command(command: Command) -> click.Command:
+    """A command of the table as a click command."""
+    params: list[click.Parameter] = [
+        click.Argument([argument.name], required=argument.required)
+        for argument in command.arguments
+    ]
+    for option in command.options:
+        names = [f"--{option.name}", option.name.replace("-", "_")]
+        names += [option.short] if option.short else []
+        if option.flag:
+            params.append(click.Option(names, is_flag=True, help=option.help))
+        else:
+            kind = click.FLOAT if option.name == "pct" else click.INT if option.number else None
+            params.append(click.Option(names, type=kind, help=option.help))
+    params.append(click.Option(["--json", "as_json"], is_flag=True, help="print JSON"))
+    params.append(click.Option(["--yes", "-y"], is_flag=True, help="do not ask"))
+
+    @click.pass_obj
+    def callback(options: Options, /, as_json: bool, yes: bool, **given: Any) -> None:  # noqa: ANN401
+        options.as_json |= as_json
+        options.yes |= yes
+        code = run_command(
+            command, {k: v for k, v in given.items() if v not in (None, False)}, options
+        )
+        if code:
+            raise click.exceptions.Exit(code)
+
+    examples = "\n".join(f"  lowcapctl {example}" for example in command.examples)
+    return click.Command(
+        command.name,
+        params=params,
+        callback=callback,
+        help=command.help[0].upper() + command.help[1:] + ".",
+        epilog="\b\nExamples:\n" + examples if examples else None,
+    )
+
+
+@click.pass_context
+def _start(
+    context: click.Context,
+    as_json: bool,
+    yes: bool,
+    header: bool,
+    color: str,
+    socket: str,
+    timeout: float,
+    version: bool,
+) -> None:
+    context.obj = Options(as_json, yes, header, color, socket, timeout)
+    if version:
+        click.echo(f"lowcapctl {__version__}")
+        context.exit()
+    if context.invoked_subcommand is not None:
+        return
+    if sys.stdin.isatty():
+        from lowcap.terminal.repl import run_repl
+
+        context.exit(run_repl(socket_candidates(socket, os.environ), color))
+    context.exit(_run_lines(context.obj))
+
+
+def _run_lines(options: Options) -> int:
+    """Commands from standard input, a line each; stops at the first that fails."""
+    import shlex
+
+    for line in sys.stdin:
+        words = shlex.split(line, comments=True)
+        if words:
+            shared = ["--json"] * options.as_json + ["--yes"] * options.yes
+            shared += ["--socket", options.socket] if options.socket else []
+            code = call(shared + words)
+            if code:
+                return code
+    return 0
+
+
+def run_command(command: Command, params: Json, options: Options) -> int:
+    """Carry out one command against the daemon; returns the exit code."""
+    timeout_s = max(options.timeout_s, SLOW_COMMANDS_S.get(command.name, 0))
+    connection = Connection(socket_candidates(options.socket, os.environ), timeout_s)
+    try:
+        if command.danger:
+            params["confirm"] = options.yes
+            try:
+                value = connection.call(command.name, params)
+            except CallFailed as failure:
+                if failure.code != "confirm" or not sys.stdin.isatty() or options.as_json:
+                    raise
+                if not _confirmed(failure):
+                    return EXIT_OF_CODE["confirm"]
+                value = connection.call(command.name, params | {"confirm": True})
+        else:
+            value = connection.call(command.name, params)
+        if command.name == "version" and isinstance(value, dict):
+            value = {"client": __version__, **value}
+        _print(command, value, options)
+        if command.stream and params.get("follow"):
+            _follow(command, connection, options)
+    finally:
+        connection.close()
+    return 0
+
+
+def _confirmed(failure: CallFailed) -> bool:
+    """Ask for the word that the daemon's hint names."""
+    word = failure.hint.removeprefix("type ").partition(" to go on")[0]
+    click.echo(failure.message, err=True)
+    typed: str = click.prompt(f"Type {word} to go on", default="", show_default=False, err=True)
+    return typed.strip() == word
+
+
+def _print(command: Command, value: Any, options: Options) -> None:  # noqa: ANN401
+    if options.as_json:
+        if command.stream:
+            for row in value:
+                click.echo(json.dumps(row, ensure_ascii=False))
+        else:
+            click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+        return
+    keys = ROW_KEYS.get(command.name)
+    if keys is not None and not sys.stdout.isatty() and not command.stream:
+        if options.header:
+            click.echo("\t".join(keys))
+        for row in value:
+            click.echo("\t".join(_cell(row.get(key)) for key in keys))
+        return
+    style = Style(wants_colour(options.colour, os.environ))
+    for line in render(command.name, value, style, terminal_columns()):
+        click.echo(line)
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value).replace("\t", " ").replace("\n", " ")
+
+
+def _follow(command: Command, connection: Connection, options: Options) -> None:
+    style = Style(wants_colour(options.colour, os.environ))
+    line_of = event_line if command.name == "events" else log_line
+    for event in connection.events():
+        if options.as_json:
+            click.echo(json.dumps(event, ensure_ascii=False))
+        elif event.get("text"):
+            click.echo(line_of(event, style, terminal_columns()))
+
+
+def call(words: list[str]) -> int:
+    """Run one command line; returns its exit code, errors told on stderr."""
+    try:
+        result = build().main(words, prog_name="lowcapctl", standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except click.ClickException as error:
+        click.echo(f"error: {error.format_message()}", err=True)
+        if not isinstance(error, click.UsageError) or "hint:" in error.format_message():
+            return EXIT_USAGE
+        click.echo("hint: lowcapctl --help", err=True)
+        return EXIT_USAGE
+    except LowcapError as error:
+        _tell_error(error, "--json" in words)
+        return EXIT_OF_CODE.get(error.code, EXIT_FAILED)
+    except (click.Abort, KeyboardInterrupt):
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        return 0  # whoever read our output has had enough
+    return result if isinstance(result, int) else 0
+
+
+def _tell_error(error: LowcapError, as_json: bool) -> None:
+    if as_json:
+        fault = {"code": error.code, "message": error.message, "hint": error.hint}
+        click.echo(json.dumps({"error": fault}, ensure_ascii=False))
+        return
+    click.echo(f"error: {error.message}", err=True)
+    if error.hint:
+        click.echo(f"hint: {error.hint}", err=True)
+
+
+def main() -> None:
+    """Entry point of ``lowcapctl``."""
+    code = call(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,261 @@
+"""What a command returned, for people: the same value that --json prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from lowcap.core.plain import plain
+from lowcap.terminal.table import Style, cut, table
+
+Json = dict[str, Any]
+Renderer = Callable[[Any, Style, int], list[str]]
+
+# Rows that programs read as tab-separated values, by command: the keys in order.
+ROW_KEYS: dict[str, tuple[str, ...]] = {
+    "positions": (
+        *("symbol", "side", "qty", "entry_price", "mark_price", "unrealized_usd"),
+        *("stop_price", "legs_done", "trigger", "trace"),
+    ),
+    "orders": ("client_id", "symbol", "purpose", "side", "qty", "price", "status", "executed_qty"),
+    "feeds": ("name", "state", "last_frame_age_ms", "frames", "news", "faults", "connects"),
+    "triggers": ("id", "on", "side", "matcher", "tier", "signals"),
+    "events": ("seq", "at", "kind", "text"),
+    "logs": ("at", "level", "area", "text"),
+}
+
+
+def render(command: str, value: Any, style: Style, columns: int) -> list[str]:  # noqa: ANN401
+    """Lines for a terminal of ``columns`` columns."""
+    renderer = _RENDERERS.get(command, _plain)
+    return renderer(value, style, columns)
+
+
+def _plain(value: Any, style: Style, columns: int) -> list[str]:  # noqa: ANN401
+    if isinstance(value, dict):
+        return [f"{key}: {_word(item)}" for key, item in value.items()]
+    return [str(value)]
+
+
+def _word(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(str(item) for item in value) or "none"
+    return plain(str(value))
+
+
+_STATE_ROLES = {"ACTIVE": "good", "REDUCING": "warn", "HALTED": "bad", "STOPPING": "warn"}
+
+
+def _status(value: Json, style: Style, columns: int) -> list[str]:
+    own = value["own_work_us"]
+    speed = (
+        f"own work p50 {own['p50']:.0f} p99 {own['p99']:.0f} µs"
+        if own["trades"]
+        else "no trade yet"
+    )
+    armed = "" if value["mode"] == "dry" else " armed" if value["armed"] else " NOT ARMED"
+    lines = [
+        f"{style(value['mode'].upper() + armed, 'bold')}  "
+        f"{style(value['state'], _STATE_ROLES[value['state']])}  "
+        f"up {timedelta(seconds=value['uptime_s'])}  "
+        f"feeds {value['feeds_up']}/{len(value['feeds'])}  positions {value['positions']} "
+        f"({float(value['unrealized_usd']):+,.2f})",
+        f"day {float(value['day']['result_usd']):+,.2f} USDT, {value['day']['closed']} closed, "
+        f"{value['day']['wins']} won   wallet {float(value['wallet_usdt']):,.2f}   {speed}",
+    ]
+    for hold in value["holds"]:
+        until = f" until {hold['until'][11:19]}Z" if hold["until"] else ""
+        lines.append(
+            style(f"hold {hold['name']}: {hold['state']}{until}", "warn")
+            + f" - {plain(hold['reason'])} ({hold['who']}, since {hold['since'][11:19]}Z)"
+        )
+    if value["unprotected"]:
+        lines.append(style(f"{value['unprotected']} positions without a confirmed stop", "bad"))
+    if value["unknown_orders"]:
+        lines.append(style(f"{value['unknown_orders']} orders with an unknown outcome", "bad"))
+    for feed in value["feeds"]:
+        if feed["state"] != "up":
+            lines.append(f"feed {feed['name']}: {feed['state']} - {plain(feed['why'])}")
+    if value["ledger"]["fault"]:
+        lines.append(style(f"ledger: {value['ledger']['fault']}", "bad"))
+    if not value["recovered"]:
+        lines.append(style("still recovering: no entries until belief and venue agree", "warn"))
+    return lines
+
+
+def _positions(rows: list[Json], style: Style, columns: int) -> list[str]:
+    if not rows:
+        return ["flat: no open positions"]
+    shown = [
+        {
+            "symbol": row["symbol"],
+            "side": row["side"],
+            "qty": row["qty"],
+            "entry": _short_number(row["entry_price"]),
+            "mark": _short_number(row["mark_price"]),
+            "pnl": f"{float(row['unrealized_usd']):+,.2f}",
+            "pct": f"{float(row['unrealized_pct']):+.2f}%",
+            "stop": _short_number(row["stop_price"]) if row["stop_price"] else "NONE",
+            "legs": f"{len(row['legs_open'])} open, {row['legs_done']} done",
+            "trigger": row["trigger"],
+        }
+        for row in rows
+    ]
+    return table(
+        shown,
+        (
+            *(("symbol", "SYMBOL"), ("side", "SIDE"), ("pnl", ">P&L"), ("pct", ">%")),
+            *(("stop", ">STOP"), ("entry", ">ENTRY"), ("mark", ">MARK"), ("qty", ">QTY")),
+            *(("legs", "LADDER"), ("trigger", "TRIGGER")),
+        ),
+        columns,
+    )
+
+
+def _short_number(text: str | None) -> str:
+    if text is None:
+        return "-"
+    return text if len(text) <= 10 else f"{float(text):.6g}"
+
+
+def _orders(rows: list[Json], style: Style, columns: int) -> list[str]:
+    if not rows:
+        return ["no orders"]
+    shown = [
+        {
+            "time": row["updated"][11:19],
+            "symbol": row["symbol"],
+            "purpose": row["purpose"],
+            "side": row["side"],
+            "qty": row["qty"] or "all",
+            "price": row["price"] or row["trigger_price"] or "market",
+            "status": row["status"],
+            "id": row["client_id"],
+            "reason": plain(row["reason"], 40),
+        }
+        for row in rows
+    ]
+    return table(
+        shown,
+        (
+            *(("time", "TIME"), ("symbol", "SYMBOL"), ("purpose", "PURPOSE"), ("side", "SIDE")),
+            *(("qty", ">QTY"), ("price", ">PRICE"), ("status", "STATUS"), ("id", "ID")),
+            ("reason", "REASON"),
+        ),
+        columns,
+    )
+
+
+_LAMPS = {"up": "●", "down": "○", "connecting": "◐", "backoff": "◐", "fatal": "○"}
+
+
+def _feeds(rows: list[Json], style: Style, columns: int) -> list[str]:
+    shown = [
+        {
+            "name": f"{_LAMPS.get(row['state'], '?')} {row['name']}",
+            "state": row["state"],
+            "age": _age(row["last_frame_age_ms"]),
+            "frames": str(row["frames"]),
+            "news": str(row["news"]),
+            "faults": str(row["faults"]),
+            "connects": str(row["connects"]),
+            "why": plain(row["why"], 60),
+        }
+        for row in rows
+    ]
+    return table(
+        shown,
+        (
+            *(("name", "FEED"), ("state", "STATE"), ("age", ">LAST FRAME"), ("frames", ">FRAMES")),
+            *(("news", ">NEWS"), ("faults", ">FAULTS"), ("connects", ">CONNECTS"), ("why", "WHY")),
+        ),
+        columns,
+    )
+
+
+def _age(age_ms: int | None) -> str:
+    if age_ms is None:
+        return "never"
+    return f"{age_ms / 1000:.1f} s" if age_ms < 60_000 else str(timedelta(seconds=age_ms // 1000))
+
+
+def _triggers(rows: list[Json], style: Style, columns: int) -> list[str]:
+    shown = [
+        {
+            "id": f"{'●' if row['on'] else '○'} {row['id']}",
+            "on": "on" if row["on"] else "off",
+            "side": row["side"],
+            "signals": str(row["signals"]),
+            "feeds": ", ".join(row["feeds"]),
+            "matcher": row["matcher"],
+            "tier": row["tier"],
+        }
+        for row in rows
+    ]
+    return table(
+        shown,
+        (
+            *(("id", "TRIGGER"), ("on", ""), ("side", "SIDE"), ("signals", ">SIGNALS")),
+            *(("feeds", "FEEDS"), ("matcher", "MATCHER"), ("tier", "TIER")),
+        ),
+        columns,
+    )
+
+
+def _events(rows: list[Json], style: Style, columns: int) -> list[str]:
+    return [event_line(row, style, columns) for row in rows if row["text"]]
+
+
+_LEVEL_ROLES = {"debug": "dim", "info": "", "warning": "warn", "error": "bad"}
+
+
+def event_line(row: Json, style: Style, columns: int) -> str:
+    """One ledger record on one line."""
+    text = cut(f"{row['at'][11:23]} {row['seq']:>6} {plain(row['text'])}", columns)
+    return style(text, _LEVEL_ROLES[row["level"]])
+
+
+def _logs(rows: list[Json], style: Style, columns: int) -> list[str]:
+    return [log_line(row, style, columns) for row in rows]
+
+
+def log_line(row: Json, style: Style, columns: int) -> str:
+    """One log record; it may be longer than the terminal is wide."""
+    text = f"{row['at'][11:23]} {row['level']:<7} {row['area']:<8} {plain(row['text'])}"
+    return style(text, _LEVEL_ROLES.get(row["level"], ""))
+
+
+def _closed(value: Json, style: Style, columns: int) -> list[str]:
+    if "closed_qty" in value:
+        return [f"{value['symbol']}: closed {value['closed_qty']}, left {value['left_qty']}"]
+    return [
+        f"{style('flat, verified', 'good')} by {value['reads']} reads in {value['took_ms']} ms: "
+        f"{value['cancelled']} orders cancelled, {value['closes']} closes",
+        f"state {value['state']}"
+        + (', back to ACTIVE with: resume --reason "..."' if value["state"] == "HALTED" else ""),
+    ]
+
+
+def _explain(value: Json, style: Style, columns: int) -> list[str]:
+    from lowcap.terminal.explain import explain_lines
+
+    return explain_lines(value, style, columns)
+
+
+_RENDERERS: dict[str, Renderer] = {
+    "status": _status,
+    "positions": _positions,
+    "orders": _orders,
+    "feeds": _feeds,
+    "triggers": _triggers,
+    "events": _events,
+    "logs": _logs,
+    "explain": _explain,
+    "panic": _closed,
+    "close": _closed,
+}

@@ -1,0 +1,276 @@
+"""The interactive prompt. Trio owns the main thread; prompt_toolkit lives in one worker thread.
+
+Ctrl-C at the prompt drops the line, during a command it cancels the command;
+Ctrl-D leaves. Events of the daemon print above the prompt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+import trio
+from prompt_toolkit import PromptSession
+from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.patch_stdout import patch_stdout
+
+from lowcap.control.client import CallFailed
+from lowcap.control.commands import ALIAS_FLAGS, BY_NAME, COMMANDS, Command
+from lowcap.control.protocol import Json
+from lowcap.core.errors import LowcapError
+from lowcap.terminal.complete import Snapshot, complete
+from lowcap.terminal.link import Link
+from lowcap.terminal.main import click_command, unknown_command
+from lowcap.terminal.render import event_line, render
+from lowcap.terminal.table import Style, terminal_columns, wants_colour
+
+SHOWN_LEVELS = frozenset({"info", "warning", "error"})
+
+
+class LineDropped(Exception):
+    """Ctrl-C at the prompt."""
+
+
+class LeaveRepl(Exception):
+    """Ctrl-D at the prompt, or the word quit."""
+
+
+def run_repl(places: list[Path], colour: str) -> int:
+    """Run the prompt until the operator leaves; returns the exit code."""
+    return trio.run(Repl(places, colour).main)
+
+
+class Repl:
+    """One session."""
+
+    def __init__(self, places: list[Path], colour: str) -> None:
+        self._link = Link(places, self._on_event)
+        self._style = Style(wants_colour(colour, os.environ))
+        self._call: trio.CancelScope | None = None
+
+    async def main(self) -> int:
+        """Prompt, parse, call, print, again."""
+        session: PromptSession[str] = PromptSession(
+            history=_history(),
+            auto_suggest=AutoSuggestFromHistory(),
+            completer=_TableCompleter(self._link),
+            complete_while_typing=True,
+            bottom_toolbar=self._toolbar,
+            refresh_interval=1.0,
+            interrupt_exception=LineDropped,
+            eof_exception=LeaveRepl,
+        )
+        with patch_stdout(raw=True):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._link.run)
+                nursery.start_soon(self._obey_ctrl_c)
+                await self._greet()
+                while True:
+                    try:
+                        line = await read_line(session, self._prompt())
+                        await self._obey(line, session)
+                    except LineDropped:
+                        continue
+                    except LeaveRepl:
+                        break
+                nursery.cancel_scope.cancel(reason="the operator leaves")
+        return 0
+
+    async def _greet(self) -> None:
+        with trio.move_on_after(1.5):
+            while self._link.status is None:
+                await trio.sleep(0.02)
+        if self._link.status is None:
+            print(f"{self._link.why}\nhint: lowcapd run, or systemctl start lowcapd")
+            return
+        for line in render("status", self._link.status, self._style, terminal_columns()):
+            print(line)
+        print("help lists the commands, Ctrl-D leaves")
+
+    # -- what is shown ----------------------------------------------------------
+
+    def _prompt(self) -> str:
+        mode = (self._link.status or {}).get("mode", "?")
+        return f"lowcap {mode.upper()}> "
+
+    def _toolbar(self) -> FormattedText:
+        status = self._link.status
+        if status is None:
+            return FormattedText([("bg:ansired fg:ansiwhite", f" {self._link.why} ")])
+        live = status["mode"] == "live" and status["armed"]
+        style = "bg:ansired fg:ansiwhite bold" if live else ""
+        mode = status["mode"].upper() + (" armed" if live else "")
+        parts = [
+            mode,
+            status["state"],
+            f"feeds {status['feeds_up']}/{len(status['feeds'])}",
+            f"pos {status['positions']} {float(status['unrealized_usd']):+,.2f}",
+            f"{status['now'][11:19]}Z",
+        ]
+        return FormattedText([(style, " " + " │ ".join(parts) + " ")])
+
+    def _on_event(self, event: Json) -> None:
+        if event.get("text") and event.get("level") in SHOWN_LEVELS:
+            print(event_line(event, self._style, terminal_columns()))
+
+    # -- what is typed ----------------------------------------------------------
+
+    async def _obey(self, line: str, session: PromptSession[str]) -> None:
+        try:
+            words = shlex.split(line)
+        except ValueError as error:
+            print(f"error: {error}")
+            return
+        if not words:
+            return
+        if words[0] in ("quit", "exit"):
+            raise LeaveRepl
+        if words[0] == "help":
+            _help(words[1:])
+            return
+        command = BY_NAME.get(words[0])
+        if command is None:
+            print(f"error: {unknown_command(words[0])}")
+            return
+        params = parse_words(command, [*ALIAS_FLAGS.get(words[0], ()), *words[1:]])
+        if params is None:
+            return
+        with trio.CancelScope() as self._call:
+            try:
+                value = await self._carry_out(command, params, session)
+                for text in render(command.name, value, self._style, terminal_columns()):
+                    print(text)
+            except LowcapError as error:
+                print(f"error: {error.message}")
+                if error.hint:
+                    print(f"hint: {error.hint}")
+        if self._call.cancelled_caught:
+            print("cancelled")
+        self._call = None
+
+    async def _carry_out(
+        self, command: Command, params: Json, session: PromptSession[str]
+    ) -> object:
+        params.pop("follow", None)  # events print above the prompt anyway
+        if not command.danger:
+            return await self._link.call(command.name, params)
+        try:
+            return await self._link.call(command.name, params)
+        except CallFailed as failure:
+            if failure.code != "confirm":
+                raise
+            word = failure.hint.removeprefix("type ").partition(" to go on")[0]
+            print(failure.message)
+            typed = await read_line(session, f"Type {word} to go on: ")
+            if typed.strip() != word:
+                raise CallFailed("not confirmed, nothing done", code="confirm") from None
+        return await self._link.call(command.name, params | {"confirm": True})
+
+    async def _obey_ctrl_c(self) -> None:
+        """While a command runs the terminal is ours: Ctrl-C cancels the command only."""
+        with trio.open_signal_receiver(signal.SIGINT) as arriving:
+            async for _ in arriving:
+                if self._call is not None:
+                    self._call.cancel(reason="Ctrl-C")
+
+
+async def read_line(session: PromptSession[str], prompt: str) -> str:
+    """Await one line. Cancelling the caller ends the prompt and gives the terminal back.
+
+    Raises:
+        LineDropped, LeaveRepl: Ctrl-C, Ctrl-D.
+    """
+
+    def ask() -> str:
+        async def leave_when_cancelled() -> None:
+            while not session.app.is_done:
+                await asyncio.sleep(0.05)
+                try:
+                    trio.from_thread.check_cancelled()
+                except trio.Cancelled as cancelled:
+                    session.app.exit(exception=cancelled)
+                    return
+
+        def watch() -> None:
+            session.app.create_background_task(leave_when_cancelled())
+
+        return session.prompt(
+            prompt, pre_run=watch, handle_sigint=False, set_exception_handler=False
+        )
+
+    return await trio.to_thread.run_sync(ask)
+
+
+def parse_words(command: Command, words: list[str]) -> Json | None:
+    """The parameters of a command line, by the same table as one-liners; None where it is wrong."""
+    try:
+        context = click_command(command).make_context(command.name, words)
+    except click.exceptions.Exit:
+        return None  # --help has been printed
+    except click.ClickException as error:
+        print(f"error: {error.format_message()}\nhint: help {command.name}")
+        return None
+    params = {k: v for k, v in context.params.items() if v not in (None, False)}
+    params.pop("as_json", None)
+    if params.pop("yes", False):
+        params["confirm"] = True
+    return params
+
+
+def _help(words: list[str]) -> None:
+    command = BY_NAME.get(words[0]) if words else None
+    if command is not None:
+        with click.Context(click_command(command), info_name=command.name) as context:
+            print(context.get_help())
+        return
+    width = max(len(command.name) for command in COMMANDS)
+    for command in COMMANDS:
+        print(f"  {command.name:<{width}}  {command.help}")
+    print("help COMMAND tells more, with examples")
+
+
+def _history() -> History:
+    """The history file of the state folder; dangerous words are not kept."""
+    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    folder = Path(base) / "lowcap"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError:
+        return InMemoryHistory()
+    return _CarefulHistory(str(folder / "history"))
+
+
+class _CarefulHistory(FileHistory):
+    """Does not offer panic by a stray key press, nor the words that confirm it."""
+
+    def store_string(self, string: str) -> None:
+        if not string.lower().startswith(("panic", "emergency", "flatten", "close", "arm")):
+            super().store_string(string)
+
+
+class _TableCompleter(Completer):
+    """The pure completion over the newest snapshot."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def get_completions(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> Iterable[Completion]:
+        status = self._link.status or {}
+        snapshot = Snapshot(positions=status.get("symbols", ()))
+        line = document.text_before_cursor.lstrip()
+        typed = line.split(" ")[-1]
+        for candidate in complete(line, snapshot):
+            yield Completion(
+                candidate.word, start_position=-len(typed), display_meta=candidate.meta
+            )

@@ -1,0 +1,87 @@
+"""Plain tables for people, and tab-separated rows for programs."""
+
+from __future__ import annotations
+
+import os
+import sys
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+_COLOURS = {"good": "32", "bad": "31", "warn": "33", "dim": "2", "bold": "1", "alarm": "41;97"}
+
+
+class Style:
+    """Colour where it helps; never the only carrier of meaning."""
+
+    def __init__(self, colour: bool) -> None:
+        self._colour = colour
+
+    def __call__(self, text: str, role: str) -> str:
+        """``text`` in the colour of a role."""
+        if not self._colour or not role:
+            return text
+        return f"\033[{_COLOURS[role]}m{text}\033[0m"
+
+
+def wants_colour(choice: str, environ: Mapping[str, str]) -> bool:
+    """``always``, ``never``, or ``auto``: on a terminal, unless NO_COLOR is set."""
+    if choice != "auto":
+        return choice == "always"
+    if environ.get("NO_COLOR"):
+        return False
+    return bool(environ.get("FORCE_COLOR")) or sys.stdout.isatty()
+
+
+def width_of(text: str) -> int:
+    """Columns that ``text`` takes on a terminal; East Asian wide characters take two."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def cut(text: str, columns: int) -> str:
+    """``text`` in at most ``columns`` columns."""
+    if width_of(text) <= columns:
+        return text
+    taken, used = [], 0
+    for character in text:
+        used += width_of(character)
+        if used > columns - 1:
+            break
+        taken.append(character)
+    return "".join(taken) + "…"
+
+
+def terminal_columns() -> int:
+    """Columns of the terminal, 80 where there is none."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    except (OSError, ValueError):
+        return int(os.environ.get("COLUMNS") or 80)
+
+
+def table(
+    rows: Sequence[Mapping[str, str]], columns: Sequence[tuple[str, str]], total: int
+) -> list[str]:
+    """Aligned lines with a header. ``columns`` are (key, title), ``>`` before a title aligns right.
+
+    Columns are left out from the right when the table is wider than ``total``.
+    """
+    shown = list(columns)
+    while True:
+        widths = [
+            max([width_of(title.lstrip(">")), *(width_of(row.get(key, "")) for row in rows)])
+            for key, title in shown
+        ]
+        if sum(widths) + 2 * (len(widths) - 1) <= total or len(shown) <= 2:
+            break
+        shown.pop()
+    lines = [_line([title.lstrip(">") for _, title in shown], shown, widths)]
+    lines += [_line([row.get(key, "") for key, _ in shown], shown, widths) for row in rows]
+    return [cut(line.rstrip(), total) for line in lines]
+
+
+def _line(cells: list[str], columns: Sequence[tuple[str, str]], widths: list[int]) -> str:
+    padded = []
+    for cell, (_, title), width in zip(cells, columns, widths, strict=True):
+        gap = " " * (width - width_of(cell))
+        padded.append(gap + cell if title.startswith(">") else cell + gap)
+    return "  ".join(padded)

@@ -110,7 +110,7 @@ class Flow:
             headline=plain(item.headline),
             decision=decision,
             time_ms=item.time_ms,
-            author=item.handles[0] if item.handles else item.source[:60],
+            author=item.handles[0] if item.handles else "" if item.readings else item.source[:60],
             reason=reason,
             detail=plain(detail, 200),
             misses=tuple(miss for miss in verdict.misses if miss.near),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -47,7 +48,8 @@ class Connection:
     def __init__(self, places: list[Path], timeout_s: float) -> None:
         self._socket = _connect(places, timeout_s)
         self._socket.settimeout(timeout_s)
-        self._lines = self._read_lines()
+        self._rest = b""
+        self._lines: deque[bytes] = deque()
         self._next_id = 0
         first = self._next_message()
         if "error" in first:
@@ -87,27 +89,36 @@ class Connection:
 
     def events(self) -> Iterator[Json]:
         """Everything that the daemon pushes, until it ends the session."""
-        self._socket.settimeout(None)
+        while True:
+            event = self.next_event(None)
+            if event is None:
+                return
+            yield event
+
+    def next_event(self, within_s: float | None) -> Json | None:
+        """The next pushed event; None when the daemon says goodbye.
+
+        Raises:
+            TimeoutError: nothing came ``within_s`` seconds.
+        """
+        self._socket.settimeout(within_s)
         while True:
             message = self._next_message()
             if message.get("method") == "event":
-                yield message["params"]
-            elif message.get("method") == "bye":
-                return
+                event: Json = message["params"]
+                return event
+            if message.get("method") == "bye":
+                return None
 
     def _next_message(self) -> Json:
-        line = next(self._lines, None)
-        if line is None:
-            raise Unreachable("the daemon closed the connection", hint="lowcapctl status")
-        message: Json = json.loads(line)
+        while not self._lines:
+            data = self._socket.recv(65_536)
+            if not data:
+                raise Unreachable("the daemon closed the connection", hint="lowcapctl status")
+            *lines, self._rest = (self._rest + data).split(b"\n")
+            self._lines.extend(lines)
+        message: Json = json.loads(self._lines.popleft())
         return message
-
-    def _read_lines(self) -> Iterator[bytes]:
-        rest = b""
-        while data := self._socket.recv(65_536):
-            rest += data
-            *lines, rest = rest.split(b"\n")
-            yield from lines
 
     def close(self) -> None:
         """Hang up."""

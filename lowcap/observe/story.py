@@ -7,7 +7,6 @@ from decimal import Decimal
 from lowcap.core import facts
 from lowcap.core.facts import Record
 from lowcap.core.ids import parse_client_id
-from lowcap.core.messages import Purpose
 from lowcap.core.money import wire
 
 Line = tuple[str, str, str]  # level, area, text
@@ -37,7 +36,7 @@ def tell(record: Record) -> Line | None:
                 f"(limit {fact.limit})",
             )
         case facts.OrderIntended() as fact:
-            return "debug" if fact.purpose is not Purpose.ENTRY else "info", "orders", _order(fact)
+            return "info", "orders", _order(fact)
         case facts.OrderUpdated() as fact:
             return _update(fact)
         case facts.Filled() as fact:
@@ -115,7 +114,11 @@ def _order(fact: facts.OrderIntended) -> str:
 
 
 def _update(fact: facts.OrderUpdated) -> Line:
-    level = "warning" if fact.status in ("rejected", "denied") else "debug"
+    parts = parse_client_id(fact.client_id)
+    confirmed_stop = parts is not None and parts.leg == "s" and fact.reply_us > 0
+    level = "info" if confirmed_stop else "debug"
+    if fact.status in ("rejected", "denied"):
+        level = "warning"
     why = f": {fact.code} {fact.reason}" if fact.reason or fact.code else ""
     took = f" in {fact.reply_us / 1000:.2f} ms" if fact.reply_us else ""
     return level, "orders", f"ORDER {leg_name(fact.client_id)} {fact.status}{took}{why}"

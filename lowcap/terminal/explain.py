@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from lowcap.core.plain import plain
-from lowcap.terminal.table import Style, cut
+from lowcap.terminal.table import Style, cut, wrap
 
 Json = dict[str, Any]
 
@@ -105,6 +105,4 @@ def _after(after_ms: float) -> str:
 
 
 def _wrapped(text: str, columns: int) -> list[str]:
-    import textwrap
-
-    return textwrap.wrap(text, columns, subsequent_indent="    ")[:4] or [text]
+    return wrap(text, columns, indent=4)[:4]

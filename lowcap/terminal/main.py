@@ -18,7 +18,7 @@ from lowcap.control.client import CallFailed, Connection, socket_candidates
 from lowcap.control.commands import ALIAS_FLAGS, BY_NAME, COMMANDS, Command
 from lowcap.control.protocol import EXIT_OF_CODE, Json
 from lowcap.core.errors import LowcapError
-from lowcap.terminal.render import ROW_KEYS, event_line, log_line, render
+from lowcap.terminal.render import ROW_KEYS, event_lines, log_line, render
 from lowcap.terminal.table import Style, terminal_columns, wants_colour
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
@@ -227,12 +227,18 @@ def _cell(value: object) -> str:
 
 def _follow(command: Command, connection: Connection, options: Options) -> None:
     style = Style(wants_colour(options.colour, os.environ))
-    line_of = event_line if command.name == "events" else log_line
     for event in connection.events():
         if options.as_json:
             click.echo(json.dumps(event, ensure_ascii=False))
         elif event.get("text"):
-            click.echo(line_of(event, style, terminal_columns()))
+            for line in _followed(command, event, style):
+                click.echo(line)
+
+
+def _followed(command: Command, event: Json, style: Style) -> list[str]:
+    if command.name == "logs":
+        return [log_line(event, style, terminal_columns())]
+    return event_lines(event, style, terminal_columns())
 
 
 def call(words: list[str]) -> int:

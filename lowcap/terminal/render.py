@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from lowcap.core.plain import plain
-from lowcap.terminal.table import Style, cut, table
+from lowcap.terminal.table import Style, table, wrap
 
 Json = dict[str, Any]
 Renderer = Callable[[Any, Style, int], list[str]]
@@ -208,16 +208,17 @@ def _triggers(rows: list[Json], style: Style, columns: int) -> list[str]:
 
 
 def _events(rows: list[Json], style: Style, columns: int) -> list[str]:
-    return [event_line(row, style, columns) for row in rows if row["text"]]
+    return [line for row in rows if row["text"] for line in event_lines(row, style, columns)]
 
 
 _LEVEL_ROLES = {"debug": "dim", "info": "", "warning": "warn", "error": "bad"}
 
 
-def event_line(row: Json, style: Style, columns: int) -> str:
-    """One ledger record on one line."""
-    text = cut(f"{row['at'][11:23]} {row['seq']:>6} {plain(row['text'])}", columns)
-    return style(text, _LEVEL_ROLES[row["level"]])
+def event_lines(row: Json, style: Style, columns: int) -> list[str]:
+    """One ledger record, its sentence wrapped under itself."""
+    text = f"{row['at'][11:23]} {row['seq']:>6} {plain(row['text'])}"
+    role = _LEVEL_ROLES[row["level"]]
+    return [style(line, role) for line in wrap(text, columns, indent=20)]
 
 
 def _logs(rows: list[Json], style: Style, columns: int) -> list[str]:

@@ -30,7 +30,7 @@ from lowcap.core.errors import LowcapError
 from lowcap.terminal.complete import Snapshot, complete
 from lowcap.terminal.link import Link
 from lowcap.terminal.main import click_command, unknown_command
-from lowcap.terminal.render import event_line, render
+from lowcap.terminal.render import event_lines, render
 from lowcap.terminal.table import Style, terminal_columns, wants_colour
 
 SHOWN_LEVELS = frozenset({"info", "warning", "error"})
@@ -120,7 +120,7 @@ class Repl:
 
     def _on_event(self, event: Json) -> None:
         if event.get("text") and event.get("level") in SHOWN_LEVELS:
-            print(event_line(event, self._style, terminal_columns()))
+            print("\n".join(event_lines(event, self._style, terminal_columns())))
 
     # -- what is typed ----------------------------------------------------------
 

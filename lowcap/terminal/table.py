@@ -50,6 +50,19 @@ def cut(text: str, columns: int) -> str:
     return "".join(taken) + "…"
 
 
+def wrap(text: str, columns: int, *, indent: int) -> list[str]:
+    """``text`` in lines of at most ``columns`` columns, all but the first indented."""
+    lines: list[str] = []
+    line = ""
+    for word in text.split(" "):
+        longer = f"{line} {word}" if line else word
+        if line.strip() and width_of(longer) > columns:
+            lines.append(line)
+            longer = " " * indent + word
+        line = longer
+    return [cut(each, columns) for each in [*lines, line]]
+
+
 def terminal_columns() -> int:
     """Columns of the terminal, 80 where there is none."""
     try:

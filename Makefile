@@ -1,0 +1,48 @@
+# Every target sets up what it needs: a virtual environment from the lock file.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+$(READY): requirements-dev.lock pyproject.toml setup
+	./setup $(VENV) $(PYTHON)
+	@touch $@
+
+.PHONY: help demo test check format bench soak kill panic-check corpus clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+demo: $(READY) ## trade a recorded morning on the built-in exchange
+	$(BIN)/lowcapd demo
+
+test: $(READY) ## the whole test suite
+	$(BIN)/python -m pytest
+
+check: $(READY) ## formatter, linter, strict type checker
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(READY) ## rewrite the sources in the house's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY) ## wire to wire latency beside a minimal baseline
+	$(BIN)/python -m bench.wire_to_wire
+
+soak: $(READY) ## ten minutes of looping news: trades, memory, log (10 min)
+	$(BIN)/python -m tests.long.soak
+
+kill: $(READY) ## fifty SIGKILLs around orders, recovery checked each time
+	$(BIN)/python -m tests.long.kill
+
+panic-check: $(READY) ## panic with an entry in flight, across a restart
+	$(BIN)/python -m pytest tests/daemon/test_panic.py
+
+corpus: $(READY) ## a corpus of real frames, each at its own time (LOWCAP_CORPUS=DIR)
+	$(BIN)/python -m tests.long.real_frames
+
+clean: ## remove what make made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -3,54 +3,39 @@
 from __future__ import annotations
 
 from collections import deque
-from decimal import Decimal
 from typing import Any, Protocol
 
 import trio
-from msgspec import Struct, to_builtins
+from loguru import logger
 
 from lowcap import __version__
-from lowcap.binance.venue import Venue
-from lowcap.control.commands import parse_duration_s
+from lowcap.actions import (
+    DAY_LOSS,
+    LATCHED,
+    OPERATOR_HALT,
+    OPERATOR_PAUSE,
+    PANIC,
+    Actions,
+    Parts,
+    whole_number,
+)
 from lowcap.control.peer import Peer
 from lowcap.control.protocol import PROTOCOL
+from lowcap.control.select import keep_for
 from lowcap.control.server import Handler
 from lowcap.core import facts
 from lowcap.core.clock import iso_ms
-from lowcap.core.errors import CommandError, LowcapError
+from lowcap.core.errors import CommandError
 from lowcap.core.facts import Record
-from lowcap.core.messages import TradingState
 from lowcap.core.money import ZERO
-from lowcap.execution.closing import Closed, close_share
-from lowcap.execution.desk import Desk
-from lowcap.execution.keeper import Keeper
-from lowcap.feeds.session import FeedSession
-from lowcap.flow import Flow
-from lowcap.observe.logs import LogRing
-from lowcap.observe.traces import TraceIndex
+from lowcap.core.plain import plain
 from lowcap.risk.gate import gross_exposure
-from lowcap.rows import event_of, feed_row, order_row, position_row, stop_of, unrealized
+from lowcap.rows import event_of, feed_row, hold_row, order_row, position_row, stop_of, unrealized
 
 EVENTS_KEPT = 10_000
-OPERATOR_PAUSE, OPERATOR_HALT, PANIC = "operator-pause", "operator-halt", "panic"
-DAY_LOSS = "day-loss"
-LATCHED = (OPERATOR_HALT, PANIC, DAY_LOSS)
-
 Json = dict[str, Any]
 
-
-class Parts(Struct, kw_only=True):
-    """The rooms that commands look into."""
-
-    desk: Desk
-    venue: Venue
-    keeper: Keeper
-    flow: Flow
-    feeds: list[FeedSession]
-    traces: TraceIndex
-    ring: LogRing
-    config_hash: str
-    started_ms: int
+__all__ = ["DAY_LOSS", "LATCHED", "OPERATOR_HALT", "OPERATOR_PAUSE", "PANIC", "Commands", "Parts"]
 
 
 class Publisher(Protocol):
@@ -79,14 +64,8 @@ class Commands:
             "explain": self._explain,
             "events": self._events_of,
             "logs": self._logs,
-            "pause": self._pause,
-            "resume": self._resume,
-            "halt": self._halt,
-            "panic": self._panic,
-            "close": self._close,
-            "arm": self._arm,
-            "disarm": self._disarm,
             "version": self._version,
+            **Actions(self._ready).handlers,
         }
 
     # -- what the control server asks of us -----------------------------------
@@ -95,6 +74,13 @@ class Commands:
         """The greeting: versions and which run this is."""
         run = self.parts.desk.ledger.run if self.parts else 0
         return {"protocol": PROTOCOL, "version": __version__, "run": run}
+
+    def on_bug(self, method: str, bug: Exception) -> None:
+        """A command ended in an error that nobody foresaw: told in full, and an alarm."""
+        logger.opt(exception=bug).error("{}", f"command {method} failed: a bug")
+        if self.parts is not None:
+            text = f"{method}: {type(bug).__name__}: {bug}"
+            self.parts.desk.alarm("command-bug", plain(text), "lowcapctl logs")
 
     def read(self, record: Record) -> None:
         """Take a ledger record in: for followers, and for the figures of ``status``."""
@@ -126,17 +112,7 @@ class Commands:
             "state": desk.state().value,
             "armed": desk.armed,
             "recovered": parts.keeper.recovered.is_set(),
-            "holds": [
-                {
-                    "name": hold.name,
-                    "state": hold.state.value,
-                    "reason": hold.reason,
-                    "who": hold.who,
-                    "since": iso_ms(hold.since_ms),
-                    "until": iso_ms(hold.until_ms) if hold.until_ms else None,
-                }
-                for hold in desk.book.state.holds.values()
-            ],
+            "holds": [hold_row(hold) for hold in desk.book.state.holds.values()],
             "feeds_up": sum(1 for feed in parts.feeds if feed.status.state == "up"),
             "feeds": [feed_row(feed, now_ms) for feed in parts.feeds],
             "positions": len(positions),
@@ -222,7 +198,7 @@ class Commands:
         else:
             try:
                 root = traces.find(int(given))
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 raise CommandError(f"{given!r} is no trace number", hint="events -n 20") from None
         if root is None:
             raise CommandError(
@@ -236,185 +212,21 @@ class Commands:
 
     async def _events_of(self, params: Json, peer: Peer) -> list[Json]:
         await trio.lowlevel.checkpoint()
-        kind, since = params.get("type"), params.get("since")
-        found = [
-            event
-            for event in self._events
-            if (not kind or event["kind"] == kind) and (since is None or event["seq"] > int(since))
-        ]
-        return found if since is not None else found[-_count(params, 20) :]
+        keep, since = keep_for("events", params), params.get("since")
+        if since is None:
+            return [event for event in self._events if keep(event)][-_count(params, 20) :]
+        after = whole_number("since", since)
+        return [event for event in self._events if event["seq"] > after and keep(event)]
 
     async def _logs(self, params: Json, peer: Peer) -> list[Json]:
         await trio.lowlevel.checkpoint()
-        return self._ready().ring.select(
-            _count(params, 50), str(params.get("priority") or ""), str(params.get("grep") or "")
-        )
+        return self._ready().ring.select(_count(params, 50), keep_for("logs", params))
 
     async def _version(self, params: Json, peer: Peer) -> Json:
         await trio.lowlevel.checkpoint()
         return {"daemon": __version__, "protocol": PROTOCOL}
 
-    # -- stopping and going on ------------------------------------------------
-
-    def _note(self, method: str, params: Json, peer: Peer) -> str:
-        """Record who asked for what; returns the name to record with its effects."""
-        desk = self._ready().desk
-        text = ", ".join(f"{key}={value}" for key, value in params.items() if value)
-        desk.record(facts.CommandReceived(method=method, params=text, uid=peer.uid, pid=peer.pid))
-        return f"uid {peer.uid}"
-
-    async def _pause(self, params: Json, peer: Peer) -> Json:
-        await trio.lowlevel.checkpoint()
-        desk = self._ready().desk
-        until_ms = 0
-        if wanted := params.get("for"):
-            try:
-                until_ms = desk.now_ms() + parse_duration_s(str(wanted)) * 1000
-            except ValueError:
-                raise CommandError(f"{wanted!r} is no duration", hint="30s, 30m or 2h") from None
-        who = self._note("pause", params, peer)
-        reason = str(params.get("reason") or "paused")
-        desk.place_hold(OPERATOR_PAUSE, TradingState.REDUCING, reason, who, until_ms)
-        desk.ledger.sync_now()
-        return {"state": desk.state().value, "until": iso_ms(until_ms) if until_ms else None}
-
-    async def _halt(self, params: Json, peer: Peer) -> Json:
-        parts = self._ready()
-        who = self._note("halt", params, peer)
-        reason = str(params.get("reason") or "halted")
-        parts.desk.place_hold(OPERATOR_HALT, TradingState.HALTED, reason, who)
-        cancelled = await parts.keeper.cancel_entries()
-        return {"state": parts.desk.state().value, "entries_cancelled": cancelled}
-
-    async def _resume(self, params: Json, peer: Peer) -> Json:
-        parts = self._ready()
-        desk = parts.desk
-        reason = str(params.get("reason") or "")
-        latched = [name for name in LATCHED if name in desk.book.state.holds]
-        if latched:
-            if not reason:
-                raise CommandError(
-                    f"resuming after {', '.join(latched)} needs a reason",
-                    hint='resume --reason "why it is safe again"',
-                )
-            if desk.flattening:
-                raise CommandError("a panic is still closing positions", code="refused")
-            found = await parts.keeper.reconcile("resume", record_always=True)
-            if found.differences:
-                raise CommandError(
-                    "belief and venue differ: " + "; ".join(found.differences[:3]),
-                    hint="they are being put right; try again in a few seconds",
-                    code="refused",
-                )
-        who = self._note("resume", params, peer)
-        for name in (OPERATOR_PAUSE, *LATCHED):
-            desk.lift_hold(name, reason or "resumed", who)
-        desk.ledger.sync_now()
-        left = sorted(desk.book.state.holds)
-        return {"state": desk.state().value, "holds": left}
-
-    async def _panic(self, params: Json, peer: Peer) -> Json:
-        parts = self._ready()
-        desk = parts.desk
-        if not params.get("confirm"):
-            raise _confirmation("panic", "FLATTEN", desk)
-        who = self._note("panic", params, peer)
-        desk.place_hold(PANIC, TradingState.HALTED, str(params.get("reason") or "panic"), who)
-        done = trio.Event()
-        closed: list[Closed] = []
-
-        async def flatten() -> None:
-            closed.append(await parts.keeper.panic(bool(params.get("all"))))
-            done.set()
-
-        # It belongs to the venue: an operator who hangs up does not stop it.
-        parts.keeper.start(flatten)
-        await done.wait()
-        return _closed_reply(desk, closed[0])
-
-    async def _close(self, params: Json, peer: Peer) -> Json:
-        parts = self._ready()
-        desk = parts.desk
-        symbol = str(params.get("symbol") or "").upper()
-        if not symbol and not params.get("all"):
-            raise CommandError("close what?", hint="close SYMBOL, or close --all")
-        if symbol and not symbol.endswith("USDT"):
-            symbol += "USDT"
-        if symbol and desk.book.position(symbol).own_qty == ZERO:
-            raise CommandError(
-                f"there is no position in {symbol}", hint="positions", code="not-found"
-            )
-        if not params.get("confirm"):
-            raise _confirmation("close", "CLOSE", desk, symbol)
-        self._note("close", params, peer)
-        if symbol and params.get("pct") is not None:
-            return await self._close_share(parts, symbol, params["pct"])
-        done = trio.Event()
-        closed: list[Closed] = []
-
-        async def close() -> None:
-            keeper = parts.keeper
-            closed.append(await (keeper.close_symbol(symbol) if symbol else keeper.close_all()))
-            done.set()
-
-        parts.keeper.start(close)
-        await done.wait()
-        return _closed_reply(desk, closed[0])
-
-    async def _close_share(self, parts: Parts, symbol: str, pct: object) -> Json:
-        try:
-            share = Decimal(str(pct))
-        except ArithmeticError:
-            share = ZERO
-        if not 0 < share <= 100:
-            raise CommandError(f"--pct {pct}: expected more than 0 and at most 100")
-        qty = await close_share(parts.desk, parts.venue, symbol, share)
-        left = parts.desk.book.position(symbol).own_qty
-        return {"symbol": symbol, "closed_qty": str(qty), "left_qty": str(left)}
-
-    async def _arm(self, params: Json, peer: Peer) -> Json:
-        await trio.lowlevel.checkpoint()
-        desk = self._ready().desk
-        if not params.get("confirm"):
-            raise _confirmation("arm", "ARM", desk)
-        self._note("arm", params, peer)
-        desk.armed = True
-        return {"armed": True, "mode": desk.mode}
-
-    async def _disarm(self, params: Json, peer: Peer) -> Json:
-        await trio.lowlevel.checkpoint()
-        desk = self._ready().desk
-        self._note("disarm", params, peer)
-        desk.armed = False
-        return {"armed": False, "mode": desk.mode}
-
-
-def _confirmation(what: str, word: str, desk: Desk, symbol: str = "") -> LowcapError:
-    positions = [p for p in desk.book.open_positions() if symbol in ("", p.symbol)]
-    count = f" {len(positions)}" if what != "arm" else ""
-    return CommandError(
-        f"{what} would act on {len(positions)} positions, "
-        f"{gross_exposure(desk.book, desk.quotes):,.0f} USD notional",
-        hint=f"type {word}{count} to go on, or use --yes",
-        code="confirm",
-    )
-
-
-def _closed_reply(desk: Desk, closed: Closed) -> Json:
-    reply: Json = to_builtins(closed)
-    if closed.foreign or not closed.flat:
-        raise CommandError(
-            f"not ours and left alone: {', '.join(closed.foreign)}"
-            if closed.flat
-            else "not flat yet",
-            hint="panic --all takes everything" if closed.flat else "lowcapctl status",
-            code="partial",
-        )
-    return reply | {"state": desk.state().value}
-
 
 def _count(params: Json, default: int) -> int:
-    try:
-        return max(1, int(params.get("count") or default))
-    except (TypeError, ValueError):
-        raise CommandError(f"--count {params['count']!r} is no number") from None
+    given = params.get("count")
+    return max(1, whole_number("count", given)) if given is not None else default

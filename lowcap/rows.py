@@ -16,7 +16,7 @@ from lowcap.core.order import RESTING, Order
 from lowcap.execution.desk import Desk
 from lowcap.feeds.session import FeedSession
 from lowcap.observe.story import tell
-from lowcap.risk.book import Position
+from lowcap.risk.book import Hold, Position
 
 Json = dict[str, Any]
 
@@ -32,6 +32,18 @@ def event_of(record: Record) -> Json:
         "level": told[0] if told else "debug",
         "text": told[2] if told else "",
         "body": to_builtins(record.body, builtin_types=(msgspec.Raw,)) if told else {},
+    }
+
+
+def hold_row(hold: Hold) -> Json:
+    """One named hold."""
+    return {
+        "name": hold.name,
+        "state": hold.state.value,
+        "reason": hold.reason,
+        "who": hold.who,
+        "since": iso_ms(hold.since_ms),
+        "until": iso_ms(hold.until_ms) if hold.until_ms else None,
     }
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
+import stat
 from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from lowcap.control.commands import BY_NAME, VIEW
 from lowcap.control.protocol import PROTOCOL, Json, encode, request
 from lowcap.core.errors import LowcapError
 
@@ -42,61 +45,109 @@ def private_folder(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("TMPDIR", "/tmp")) / f"lowcap-{os.getuid()}"
 
 
-class Connection:
-    """A session with the daemon."""
+def is_private(folder: Path) -> bool:
+    """Whether a folder is ours and nobody else can change it: no one can sit in for the daemon."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    mine = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+    return mine and not found.st_mode & 0o022
 
-    def __init__(self, places: list[Path], timeout_s: float) -> None:
-        self._socket = _connect(places, timeout_s)
-        self._socket.settimeout(timeout_s)
+
+class Connection:
+    """A session with the daemon. Every wait is at most ``timeout_s`` long; None waits for ever."""
+
+    def __init__(self, places: list[Path], timeout_s: float | None) -> None:
+        self._socket, place = _connect(places, timeout_s)
         self._rest = b""
         self._lines: deque[bytes] = deque()
         self._next_id = 0
-        first = self._next_message()
+        self.farewell = ""
+        try:
+            self.hello = self._greeting(place)
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def _greeting(self, place: Path) -> Json:
+        try:
+            first = self._next_message()
+        except TimeoutError:
+            raise Unreachable(
+                f"the daemon on {place} does not answer", hint="systemctl status lowcapd"
+            ) from None
         if "error" in first:
             raise _failure(first)
-        self.hello: Json = first.get("params", {})
-        if self.hello.get("protocol") != PROTOCOL:
+        hello: Json = first.get("params", {})
+        if hello.get("protocol") != PROTOCOL:
             raise CallFailed(
-                f"the daemon speaks protocol {self.hello.get('protocol')}, this client {PROTOCOL}",
+                f"the daemon speaks protocol {hello.get('protocol')}, this client {PROTOCOL}",
                 hint="install the same version on both sides",
                 code="version",
             )
+        return hello
 
     def call(self, method: str, params: Json) -> object:
         """Send one request and wait for its reply.
 
         Raises:
-            CallFailed: the daemon refused; or no reply came in time.
+            CallFailed: the daemon refused; or no reply came, and what was asked for
+                may have been done.
+            Unreachable: the connection is gone and nothing was changed.
         """
         self._next_id += 1
         try:
             self._socket.sendall(encode(request(self._next_id, method, params)))
-            while True:
-                message = self._next_message()
-                if message.get("id") == self._next_id:
-                    break
-                if message.get("id") is None and "error" in message:
-                    raise _failure(message)
+        except OSError as error:
+            why = error.strerror or "it does not read"
+            raise Unreachable(
+                f"{method}: not sent, the daemon has left ({why})", hint="lowcapctl status"
+            ) from None
+        try:
+            message = self._reply()
         except TimeoutError:
             raise CallFailed(
                 f"{method}: no answer in time, outcome unknown",
                 hint="lowcapctl status",
                 code="timeout",
             ) from None
+        except Unreachable:
+            command = BY_NAME.get(method)
+            if command is not None and command.role == VIEW:
+                raise
+            raise CallFailed(
+                f"{method}: sent, but the daemon hung up; outcome unknown",
+                hint="lowcapctl status",
+                code="unknown-outcome",
+            ) from None
         if "error" in message:
             raise _failure(message)
         return message.get("result")
 
+    def _reply(self) -> Json:
+        while True:
+            message = self._next_message()
+            if message.get("id") == self._next_id:
+                return message
+            if message.get("id") is None and "error" in message:
+                raise _failure(message)
+
     def events(self) -> Iterator[Json]:
-        """Everything that the daemon pushes, until it ends the session."""
+        """Everything that the daemon pushes.
+
+        Raises:
+            CallFailed: the daemon said goodbye.
+            Unreachable: it has left without a word.
+        """
         while True:
             event = self.next_event(None)
             if event is None:
-                return
+                raise CallFailed("the daemon ended the session", hint=self.farewell, code="bye")
             yield event
 
     def next_event(self, within_s: float | None) -> Json | None:
-        """The next pushed event; None when the daemon says goodbye.
+        """The next pushed event; None when the daemon says goodbye (``farewell`` tells why).
 
         Raises:
             TimeoutError: nothing came ``within_s`` seconds.
@@ -108,16 +159,25 @@ class Connection:
                 event: Json = message["params"]
                 return event
             if message.get("method") == "bye":
+                self.farewell = message["params"]["reason"]
                 return None
 
     def _next_message(self) -> Json:
         while not self._lines:
-            data = self._socket.recv(65_536)
+            try:
+                data = self._socket.recv(65_536)
+            except ConnectionError:
+                data = b""
             if not data:
                 raise Unreachable("the daemon closed the connection", hint="lowcapctl status")
             *lines, self._rest = (self._rest + data).split(b"\n")
             self._lines.extend(lines)
-        message: Json = json.loads(self._lines.popleft())
+        try:
+            message: Json = json.loads(self._lines.popleft())
+        except ValueError:
+            message = {}
+        if not isinstance(message, dict) or not message:
+            raise CallFailed("whoever answers on the socket is no lowcap daemon", code="version")
         return message
 
     def close(self) -> None:
@@ -125,25 +185,30 @@ class Connection:
         self._socket.close()
 
 
-def _connect(places: list[Path], timeout_s: float) -> socket.socket:
+def _connect(places: list[Path], timeout_s: float | None) -> tuple[socket.socket, Path]:
     tried: list[str] = []
+    forbidden = False
     for place in places:
+        if place.parent == private_folder(os.environ) and not is_private(place.parent):
+            there = os.path.lexists(place.parent)
+            tried.append(f"{place} ({'not your folder' if there else os.strerror(errno.ENOENT)})")
+            continue
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(timeout_s)
         try:
             connection.connect(str(place))
-        except PermissionError:
-            connection.close()
-            raise CallFailed(
-                f"no permission for {place}",
-                hint="add yourself to group lowcap",
-                code="permission",
-            ) from None
         except OSError as error:
             connection.close()
-            tried.append(f"{place} ({error.strerror})")
+            forbidden |= isinstance(error, PermissionError)
+            tried.append(f"{place} ({error.strerror or error})")
         else:
-            return connection
+            return connection, place
+    if forbidden:
+        raise CallFailed(
+            "no permission; tried " + ", ".join(tried),
+            hint="add yourself to group lowcap",
+            code="permission",
+        )
     raise Unreachable(
         "no daemon answers; tried " + ", ".join(tried),
         hint="systemctl start lowcapd, or lowcapd run",

@@ -82,7 +82,7 @@ COMMANDS: tuple[Command, ...] = (
             _FOLLOW,
             _COUNT,
             Option("priority", "this level and worse", short="-p"),
-            Option("grep", "only lines that match", short="-g"),
+            Option("grep", "only lines that contain this text", short="-g"),
         ),
         examples=("logs -n 50", "logs -f -p warning"),
         stream=True,
@@ -147,6 +147,7 @@ COMMANDS: tuple[Command, ...] = (
 BY_NAME: dict[str, Command] = {command.name: command for command in COMMANDS} | {
     alias: command for command in COMMANDS for alias in command.aliases
 }
+DURATION_S_MAX = 30 * 86_400
 ALIAS_FLAGS = {"close-all": ("--all",), "closeall": ("--all",)}
 
 
@@ -154,11 +155,13 @@ def parse_duration_s(text: str) -> int:
     """``90``, ``30s``, ``30m`` or ``2h`` in seconds.
 
     Raises:
-        ValueError: anything else.
+        ValueError: anything else, and more than ``DURATION_S_MAX``.
     """
     units = {"s": 1, "m": 60, "h": 3600}
     number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1)
+    if not (number.isascii() and number.isdecimal() and len(number) <= 8):
+        raise ValueError(text)
     seconds = int(number) * unit
-    if seconds <= 0:
+    if not 0 < seconds <= DURATION_S_MAX:
         raise ValueError(text)
     return seconds

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 import trio
 
-from lowcap.control.client import private_folder
+from lowcap.control.client import is_private, private_folder
 from lowcap.core.errors import ConfigError
 
 PATH_BYTES_MAX = 107
 FIRST_LISTEN_FD = 3
+PROBE_WITHIN_S = 1.0
 
 
 def socket_path(given: str, environ: Mapping[str, str]) -> Path:
@@ -45,12 +47,15 @@ def open_listener(path: Path, environ: Mapping[str, str]) -> trio.SocketListener
         ConfigError: another daemon listens there, or the folder cannot be used.
     """
     if environ.get("LISTEN_FDS") == "1" and environ.get("LISTEN_PID") == str(os.getpid()):
-        return trio.SocketListener(trio.socket.from_stdlib_socket(
-            socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=FIRST_LISTEN_FD)
-        ))  # fmt: skip
+        return _handed_over()
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if path.parent == private_folder(environ) and not is_private(path.parent):
+            raise ConfigError(
+                [f"control.socket: {path.parent} is not a folder of yours alone"],
+                hint="remove it, or set control.socket",
+            )
         _remove_stale(path)
         listening.bind(str(path))
         path.chmod(0o660)
@@ -58,17 +63,41 @@ def open_listener(path: Path, environ: Mapping[str, str]) -> trio.SocketListener
     except OSError as error:
         listening.close()
         raise ConfigError([f"control.socket: {path}: {error.strerror}"]) from error
+    except ConfigError:
+        listening.close()
+        raise
     return trio.SocketListener(trio.socket.from_stdlib_socket(listening))
 
 
+def _handed_over() -> trio.SocketListener:
+    """The one socket that systemd has opened for us."""
+    try:
+        given = socket.socket(fileno=FIRST_LISTEN_FD)
+    except OSError as error:
+        raise ConfigError([f"LISTEN_FDS: no socket was handed over: {error.strerror}"]) from error
+    given.set_inheritable(False)
+    listens = given.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    if given.family != socket.AF_UNIX or given.type != socket.SOCK_STREAM or not listens:
+        given.close()
+        raise ConfigError(["LISTEN_FDS: expected one listening Unix stream socket"])
+    return trio.SocketListener(trio.socket.from_stdlib_socket(given))
+
+
 def _remove_stale(path: Path) -> None:
-    """A socket file that nobody answers on is left over from a crash."""
-    if not path.exists():
+    """A socket file that nobody answers on is left over from a crash; any other file stays."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
         return
+    if not stat.S_ISSOCK(found.st_mode):
+        raise ConfigError([f"control.socket: {path} is there and is no socket"])
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(PROBE_WITHIN_S)
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:
             path.unlink()
             return
+        except (TimeoutError, BlockingIOError):
+            pass  # somebody listens, and is too busy to answer
     raise ConfigError([f"control.socket: another daemon listens on {path}"])

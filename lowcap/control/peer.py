@@ -24,9 +24,14 @@ class Peer(Struct, frozen=True):
     pid: int
     role: str
 
+    @property
+    def rank(self) -> int:
+        """How much this peer may do."""
+        return _RANK[self.role]
+
     def may(self, role: str) -> bool:
         """Whether this peer's role is at least ``role``."""
-        return _RANK[self.role] >= _RANK[role]
+        return self.rank >= _RANK[role]
 
 
 class HasOptions(Protocol):

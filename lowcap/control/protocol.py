@@ -25,6 +25,7 @@ EXIT_OF_CODE = {
     "mode": 4,
     "permission": 5,
     "timeout": 6,
+    "cancelled": 6,
     "unknown-outcome": 6,
     "partial": 7,
     "confirm": 10,
@@ -32,8 +33,9 @@ EXIT_OF_CODE = {
 
 
 def encode(message: Json) -> bytes:
-    """A message as one line."""
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    """A message as one line. Bytes of the command line that are no text become ``?``."""
+    text = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    return text.encode(errors="replace") + b"\n"
 
 
 def request(number: int, method: str, params: Json) -> Json:

@@ -1,32 +1,31 @@
-"""The control socket: one task a client, requests answered in turn, events pushed beside them."""
+"""The control socket: one task a client, one task a request, events pushed beside the replies."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+import msgspec
 import trio
 
-from lowcap.control.commands import BY_NAME
+from lowcap.control.commands import ADMIN, BY_NAME, Command
 from lowcap.control.peer import Peer, peer_of
-from lowcap.control.protocol import (
-    Json,
-    Lines,
-    encode,
-    error,
-    notice,
-    result,
-)
-from lowcap.core.errors import LowcapError
+from lowcap.control.protocol import Json, Lines, error, notice, result
+from lowcap.control.select import Keep, keep_for
+from lowcap.core.errors import BrokenInvariant, CommandError, LowcapError
 
 CLIENTS_MAX = 32
 ADMIN_SLOTS = 2
 EVENTS_QUEUED_MAX = 1_000
+OWED_MAX = 16
 WRITE_WITHIN_S = 2.0
+FINISH_WITHIN_S = 2.0
 # Never refused for being many: the commands that stop trading.
 UNLIMITED = frozenset({"halt", "panic"})
 REQUESTS_PER_MIN_MAX = 200
+LINES_PER_MIN_MAX = 2_000
+# Parameters beside the arguments and options of the command table.
+_COMMON = frozenset({"confirm", "since"})
 
 Handler = Callable[[Json, Peer], Awaitable[Any]]
 
@@ -40,34 +39,54 @@ class Source(Protocol):
         """The first message of every session."""
         ...
 
+    def on_bug(self, method: str, bug: Exception) -> None:
+        """A handler failed in a way that nobody foresaw."""
+        ...
+
+
+class Parcel(NamedTuple):
+    """A message for a client; ``settles`` marks the reply to a request."""
+
+    message: Json
+    settles: bool
+
 
 class Client:
     """One connected operator."""
 
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
-        self.follows: str = ""
-        self.outbox, self.queued = trio.open_memory_channel[Json](EVENTS_QUEUED_MAX)
-        self.dropped = False
+        self.follows = ""
+        self.keep: Keep = lambda event: True
+        self.outbox, self.queued = trio.open_memory_channel[Parcel](EVENTS_QUEUED_MAX)
+        self.farewell = ""
         self.calls: dict[int | str, trio.CancelScope] = {}
-        self.minute = 0.0
-        self.requests = 0
+        self.owed = 0
+        self._minute_s = 0.0
+        self._lines = 0
 
-    def push(self, message: Json) -> None:
+    def push(self, message: Json, *, settles: bool = False) -> None:
         """Queue a message; a client that does not read is let go."""
         try:
-            self.outbox.send_nowait(message)
+            self.outbox.send_nowait(Parcel(message, settles))
         except trio.WouldBlock:
-            self.dropped = True
+            self.farewell = self.farewell or "too slow: events were lost"
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return  # it has left; its session task is about to notice
 
+    def dismiss(self, why: str) -> None:
+        """Say goodbye instead of whatever else is queued."""
+        self.farewell = self.farewell or why
+        self.push(notice("bye", {"reason": why}))
+
     def is_too_fast(self, now_s: float) -> bool:
         """Whether this client has spent its requests of the minute."""
-        if now_s - self.minute >= 60:
-            self.minute, self.requests = now_s, 0
-        self.requests += 1
-        return self.requests > REQUESTS_PER_MIN_MAX
+        if now_s - self._minute_s >= 60:
+            self._minute_s, self._lines = now_s, 0
+        self._lines += 1
+        if self._lines > LINES_PER_MIN_MAX:
+            self.dismiss(f"more than {LINES_PER_MIN_MAX} lines a minute")
+        return self._lines > REQUESTS_PER_MIN_MAX
 
 
 class ControlServer:
@@ -75,7 +94,7 @@ class ControlServer:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._clients: set[Client] = set()
+        self._clients: dict[Client, None] = {}
 
     @property
     def clients(self) -> int:
@@ -85,7 +104,7 @@ class ControlServer:
     def publish(self, kind: str, value: Json) -> None:
         """Push one event or log line to everybody who follows its kind."""
         for client in self._clients:
-            if client.follows == kind:
+            if client.follows == kind and client.keep(value):
                 client.push(notice("event", value))
 
     async def handle(self, stream: trio.SocketStream) -> None:
@@ -97,7 +116,7 @@ class ControlServer:
             await _write(stream, refusal)
             await trio.aclose_forcefully(stream)
             return
-        self._clients.add(client)
+        self._clients[client] = None
         try:
             async with trio.open_nursery() as nursery:
                 client.push(notice("hello", self._source.hello() | {"role": peer.role}))
@@ -107,8 +126,10 @@ class ControlServer:
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # it hung up in the middle of something
         finally:
-            self._clients.discard(client)
+            self._clients.pop(client, None)
             await trio.aclose_forcefully(stream)
+
+    # -- who may come in --------------------------------------------------------
 
     def _refusal(self, peer: Peer) -> Json | None:
         if not peer.role:
@@ -118,93 +139,188 @@ class ControlServer:
                 f"user {peer.uid} may not control this daemon",
                 "add yourself to group lowcap, lowcap-trade or lowcap-admin",
             )
-        limit = CLIENTS_MAX if peer.role == "admin" else CLIENTS_MAX - ADMIN_SLOTS
-        if len(self._clients) >= limit:
+        limit = CLIENTS_MAX if peer.role == ADMIN else CLIENTS_MAX - ADMIN_SLOTS
+        if len(self._clients) >= limit and not self._make_room(peer):
             return error(None, "busy", f"{len(self._clients)} clients are connected already")
         return None
+
+    def _make_room(self, peer: Peer) -> bool:
+        """Onlookers never keep out those who can stop trading: the oldest one goes."""
+        below = [client for client in self._clients if not client.peer.may(peer.role)]
+        if not below:
+            return False
+        lowest = min(below, key=lambda client: client.peer.rank)
+        del self._clients[lowest]
+        lowest.dismiss("somebody who may do more needs the place")
+        return True
+
+    # -- requests ---------------------------------------------------------------
 
     async def _read_all(
         self, stream: trio.abc.ReceiveStream, client: Client, nursery: trio.Nursery
     ) -> None:
+        """Take lines until the end; what was asked before it is still carried out."""
         lines = Lines()
-        while data := bytes(await stream.receive_some(65_536)):
-            for line in lines.feed(data):
-                self._take(line, client, nursery)
+        try:
+            while data := bytes(await stream.receive_some(65_536)):
+                for line in lines.feed(data):
+                    self._take(line, client, nursery)
+        except trio.BrokenResourceError:
+            pass  # it hung up with our words unread
+        with trio.move_on_after(FINISH_WITHIN_S):
+            while client.owed:
+                await trio.sleep(0.01)
 
     def _take(self, line: bytes | None, client: Client, nursery: trio.Nursery) -> None:
-        if line is None:
-            client.push(error(None, "usage", "the line is longer than 64 KiB"))
-            return
-        if not line.strip():
+        if client.farewell or (line is not None and not line.strip()):
             return
         try:
-            message = json.loads(line)
-        except (ValueError, RecursionError):
-            client.push(error(None, "usage", "the line is not JSON"))
+            message = _request_in(line)
+        except CommandError as failure:
+            if not client.is_too_fast(trio.current_time()):
+                client.push(error(None, failure.code, failure.message))
             return
-        if not isinstance(message, dict) or not isinstance(message.get("method"), str):
-            client.push(error(None, "usage", "the line is not a JSON-RPC request"))
+        number, method, params = message.get("id"), message["method"], message.get("params") or {}
+        if not isinstance(number, (int, str)) or isinstance(number, bool):
+            number = None
+        if method == "$/cancel":
+            self._cancel(client, params.get("id"))
             return
-        number, params = message.get("id"), message.get("params") or {}
-        if not isinstance(number, (int, str)) or not isinstance(params, dict):
-            client.push(error(None, "usage", "a request needs an id and params by name"))
+        try:
+            command = self._admit(client, number, method)
+            wanted = _known_params(command, params)
+            if number is None:
+                raise CommandError("a request needs an id, a number or a word")
+        except CommandError as failure:
+            client.push(error(number, failure.code, failure.message, failure.hint))
             return
-        if message["method"] == "$/cancel":
-            scope = client.calls.get(params.get("id", ""))
-            if scope is not None:
-                scope.cancel(reason="the operator pressed Ctrl-C")
-            return
-        nursery.start_soon(self._call, client, number, message["method"], params)
+        client.owed += 1
+        scope = client.calls[number] = trio.CancelScope()
+        nursery.start_soon(self._call, client, number, scope, command, wanted)
 
-    async def _call(self, client: Client, number: int | str, method: str, params: Json) -> None:
+    def _cancel(self, client: Client, given: object) -> None:
+        client.is_too_fast(trio.current_time())
+        scope = client.calls.get(given) if isinstance(given, (int, str)) else None
+        if scope is not None:
+            scope.cancel(reason="the operator pressed Ctrl-C")
+
+    def _admit(self, client: Client, number: int | str | None, method: str) -> Command:
+        """The command of a request that this client may make now.
+
+        Raises:
+            CommandError: it may not.
+        """
         command = BY_NAME.get(method)
-        handler = self._source.handlers.get(command.name if command else method)
-        if command is None or handler is None:
-            client.push(error(number, "usage", f"no method {method!r}"))
-            return
-        if not client.peer.may(command.role):
-            client.push(
-                error(
-                    number,
-                    "permission",
-                    f"{method} needs the role {command.role}, you have {client.peer.role}",
-                    f"ask to be added to group lowcap-{command.role}",
-                )
+        known = command is not None and command.name in self._source.handlers
+        allowed = command is not None and client.peer.may(command.role)
+        stops = command is not None and command.name in UNLIMITED and allowed
+        if not stops and client.is_too_fast(trio.current_time()):
+            raise CommandError(
+                f"more than {REQUESTS_PER_MIN_MAX} requests a minute",
+                hint="wait a minute",
+                code="busy",
             )
-            return
-        if method not in UNLIMITED and client.is_too_fast(trio.current_time()):
-            message = f"more than {REQUESTS_PER_MIN_MAX} requests a minute"
-            client.push(error(number, "busy", message, "wait a minute"))
-            return
-        with trio.CancelScope() as scope:
-            client.calls[number] = scope
-            try:
-                value = await handler(params, client.peer)
-            except LowcapError as failure:
-                client.push(error(number, failure.code, failure.message, failure.hint))
-            else:
-                client.push(result(number, value))
-                if command.stream and params.get("follow"):
-                    client.follows = command.name
-            finally:
-                client.calls.pop(number, None)
+        if command is None or not known:
+            raise CommandError(f"no method {method[:60]!r}")
+        if not allowed:
+            raise CommandError(
+                f"{command.name} needs the role {command.role}, you have {client.peer.role}",
+                hint=f"ask to be added to group lowcap-{command.role}",
+                code="permission",
+            )
+        if not stops and client.owed >= OWED_MAX:
+            raise CommandError(f"{client.owed} requests wait for their replies", code="busy")
+        if number in client.calls:
+            raise CommandError(f"request {number!r} is still being carried out")
+        return command
+
+    async def _call(
+        self, client: Client, number: int | str, scope: trio.CancelScope, command: Command,
+        params: Json,
+    ) -> None:  # fmt: skip
+        reply = error(number, "cancelled", f"{command.name}: cancelled by the operator")
+        try:
+            with scope:
+                reply = await self._answer(client, number, command, params)
+        finally:
+            client.calls.pop(number, None)
+            client.push(reply, settles=True)
+
+    async def _answer(
+        self, client: Client, number: int | str, command: Command, params: Json
+    ) -> Json:
+        try:
+            keep = keep_for(command.name, params)
+            value = await self._source.handlers[command.name](params, client.peer)
+        except BrokenInvariant:
+            raise  # what must always hold does not: the whole daemon stops and recovers
+        except LowcapError as failure:
+            return error(number, failure.code, failure.message, failure.hint)
+        except Exception as bug:
+            # A bug in an answer is no reason to leave positions alone: it is told, and we go on.
+            self._source.on_bug(command.name, bug)
+            return error(number, "internal", f"{command.name} failed: a bug", "lowcapctl logs")
+        if command.stream and params.get("follow"):
+            client.follows, client.keep = command.name, keep
+        return result(number, value)
 
     async def _write_all(
         self, stream: trio.abc.SendStream, client: Client, scope: trio.CancelScope
     ) -> None:
-        async for message in client.queued:
-            if client.dropped:
-                message = notice("bye", {"reason": "too slow: events were lost"})
+        async for parcel in client.queued:
+            leaving = bool(client.farewell)
+            message = notice("bye", {"reason": client.farewell}) if leaving else parcel.message
             with trio.move_on_after(WRITE_WITHIN_S) as deadline:
-                await stream.send_all(encode(message))
-            if client.dropped or deadline.cancelled_caught:
-                scope.cancel(reason="the client does not read")
+                await stream.send_all(self._line(message))
+            if leaving or deadline.cancelled_caught:
+                scope.cancel(reason="the client is let go")
                 return
+            client.owed -= parcel.settles
+
+    def _line(self, message: Json) -> bytes:
+        try:
+            return msgspec.json.encode(message) + b"\n"
+        except (TypeError, ValueError) as bug:
+            self._source.on_bug("encode", bug)
+            fault = error(message.get("id"), "internal", "the reply cannot be written: a bug")
+            return msgspec.json.encode(fault) + b"\n"
+
+
+def _request_in(line: bytes | None) -> Json:
+    """The request that a line holds. Strictly JSON: no NaN, no half of a surrogate pair.
+
+    Raises:
+        CommandError: none.
+    """
+    if line is None:
+        raise CommandError("the line is longer than 64 KiB")
+    try:
+        message = msgspec.json.decode(line)
+    except (ValueError, RecursionError):
+        raise CommandError("the line is not JSON") from None
+    if not isinstance(message, dict) or not isinstance(message.get("method"), str):
+        raise CommandError("the line is not a JSON-RPC request")
+    if not isinstance(message.get("params") or {}, dict):
+        raise CommandError("a request needs params by name")
+    return message
+
+
+def _known_params(command: Command, params: Json) -> Json:
+    """The parameters that the command knows; each a word, a number, yes, no or nothing.
+
+    Raises:
+        CommandError: one is a list or an object.
+    """
+    names = {a.name for a in command.arguments} | {o.name for o in command.options} | _COMMON
+    for name in names:
+        if isinstance(params.get(name), (list, dict)):
+            raise CommandError(f"{name}: expected a word or a number")
+    return {name: value for name, value in params.items() if name in names}
 
 
 async def _write(stream: trio.abc.SendStream, message: Json) -> None:
     with trio.move_on_after(WRITE_WITHIN_S):
         try:
-            await stream.send_all(encode(message))
+            await stream.send_all(msgspec.json.encode(message) + b"\n")
         except trio.BrokenResourceError:
             return  # it did not wait for the answer

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import socket
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping
+from datetime import UTC
 from typing import Any
 
 from loguru import logger
 
 from lowcap.core.facts import Record
+from lowcap.core.plain import plain
 from lowcap.observe.story import tell
 
 RING_RECORDS = 10_000
 JOURNAL_SOCKET = "/run/systemd/journal/socket"
-LEVELS = ("debug", "info", "warning", "error")
+TEXT_LENGTH_MAX = 1_000
 _PRIORITY = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
 
 Json = dict[str, Any]
@@ -33,7 +34,7 @@ class LogRing:
         """A loguru sink."""
         record = message.record
         line = {
-            "at": f"{record['time']:%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z",
+            "at": f"{record['time'].astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z",
             "level": record["level"].name.lower(),
             "area": record["extra"].get("area", "system"),
             "text": record["message"],
@@ -41,17 +42,9 @@ class LogRing:
         self._records.append(line)
         self.on_record(line)
 
-    def select(self, count: int, priority: str, grep: str) -> list[Json]:
-        """The newest ``count`` records at ``priority`` or worse that match ``grep``."""
-        lowest = LEVELS.index(priority) if priority in LEVELS else 0
-        pattern = re.compile(grep) if grep else None
-        found = [
-            line
-            for line in self._records
-            if LEVELS.index(line["level"]) >= lowest
-            and (pattern is None or pattern.search(line["text"]))
-        ]
-        return found[-count:]
+    def select(self, count: int, keep: Callable[[Json], bool]) -> list[Json]:
+        """The newest ``count`` records that ``keep`` lets through."""
+        return [line for line in self._records if keep(line)][-count:]
 
 
 class JournalSink:
@@ -63,11 +56,11 @@ class JournalSink:
         self._path = path
         self.dropped = 0
 
-    def __call__(self, message: Any) -> None:  # noqa: ANN401  # as above
-        """A loguru sink."""
+    def write(self, message: Any) -> None:  # noqa: ANN401  # as above
+        """Loguru's call for each record."""
         record = message.record
         fields = {
-            "MESSAGE": record["message"],
+            "MESSAGE": str(message).rstrip("\n"),  # with the traceback, where there is one
             "PRIORITY": str(_PRIORITY.get(record["level"].name, 6)),
             "SYSLOG_IDENTIFIER": "lowcapd",
         }
@@ -78,12 +71,16 @@ class JournalSink:
         except OSError:
             self.dropped += 1
 
+    def stop(self) -> None:
+        """Loguru's call at the end."""
+        self._socket.close()
+
 
 def encode_fields(fields: Mapping[str, str]) -> bytes:
     """Journal fields with their lengths, so that no value can forge another field."""
     parts = []
     for name, value in fields.items():
-        data = value.encode()
+        data = value.encode(errors="replace")
         parts.append(name.encode() + b"\n" + len(data).to_bytes(8, "little") + data + b"\n")
     return b"".join(parts)
 
@@ -92,7 +89,7 @@ def set_up_logging(level: str, environ: Mapping[str, str]) -> LogRing:
     """Send the log to the journal under systemd, else to stderr; keep a ring either way."""
     ring = LogRing()
     logger.remove()
-    logger.configure(extra={"area": "system"})
+    logger.configure(extra={"area": "system"}, patcher=_disarm)
     options: dict[str, Any] = {
         "level": level.upper(),
         "enqueue": False,
@@ -107,8 +104,13 @@ def set_up_logging(level: str, environ: Mapping[str, str]) -> LogRing:
     return ring
 
 
-def _for_people(record: Any) -> str:  # noqa: ANN401  # loguru's record type is private
-    return "{time:HH:mm:ss.SSS} {level: <7} {extra[area]: <8} {message}\n"
+def _disarm(record: Any) -> None:  # noqa: ANN401  # loguru's record type is private
+    """Whatever reaches a log is one harmless line: it may quote a headline or a venue."""
+    record["message"] = plain(record["message"], TEXT_LENGTH_MAX)
+
+
+def _for_people(record: Any) -> str:  # noqa: ANN401  # as above
+    return "{time:HH:mm:ss.SSS!UTC} {level: <7} {extra[area]: <8} {message}\n{exception}"
 
 
 def log_record(record: Record) -> None:

@@ -20,9 +20,10 @@ class Systemd:
         """Send ``KEY=value`` lines in one datagram; a full or missing socket is not our fault."""
         if not self._address:
             return
-        text = "\n".join(f"{name}={value}" for name, value in state.items())
+        lines = (f"{name}={' '.join(value.splitlines())}" for name, value in state.items())
+        text = "\n".join(lines)
         try:
-            self._socket.sendto(text.encode(), self._address)
+            self._socket.sendto(text.encode(errors="replace"), self._address)
         except OSError:
             return
 

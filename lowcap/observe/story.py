@@ -8,12 +8,22 @@ from lowcap.core import facts
 from lowcap.core.facts import Record
 from lowcap.core.ids import parse_client_id
 from lowcap.core.money import wire
+from lowcap.core.plain import plain
 
 Line = tuple[str, str, str]  # level, area, text
 
 
 def tell(record: Record) -> Line | None:
-    """Level, area and sentence of a record; None for those that only the ledger needs."""
+    """Level, area and sentence of a record; None for those that only the ledger needs.
+
+    The sentence is one line without control characters, whatever a headline
+    or a venue's message holds.
+    """
+    told = _flow(record)
+    return (told[0], told[1], plain(told[2])) if told is not None else None
+
+
+def _flow(record: Record) -> Line | None:
     match record.body:
         case facts.NewsSeen() as fact:
             return _news(fact)

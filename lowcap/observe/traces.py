@@ -10,7 +10,6 @@ from msgspec import to_builtins
 from lowcap.core import facts
 from lowcap.core.clock import NS_PER_MS, iso_ms
 from lowcap.core.facts import Record
-from lowcap.core.messages import Purpose
 
 TRACES_KEPT = 2_000
 RECORDS_PER_TRACE_MAX = 500
@@ -24,7 +23,6 @@ class TraceIndex:
     def __init__(self) -> None:
         self._chains: OrderedDict[int, list[Record]] = OrderedDict()
         self._root: dict[int, int] = {}
-        self.traded: list[int] = []
         self.own_work_us: dict[int, float] = {}
 
     def read(self, record: Record) -> None:
@@ -42,11 +40,6 @@ class TraceIndex:
             self._root[record.seq] = root
         if isinstance(record.body, facts.OrderSent) and record.body.stages_us:
             self.own_work_us.setdefault(root, sum(record.body.stages_us.values()))
-        entry = isinstance(record.body, facts.OrderIntended) and (
-            record.body.purpose is Purpose.ENTRY
-        )
-        if entry and (not self.traded or self.traded[-1] != root):
-            self.traded.append(root)
 
     def _start(self, record: Record) -> None:
         self._chains[record.seq] = [record]
@@ -56,8 +49,6 @@ class TraceIndex:
             for dropped in chain:
                 self._root.pop(dropped.seq, None)
             self.own_work_us.pop(old, None)
-            if self.traded and self.traded[0] == old:
-                self.traded.pop(0)
 
     def last(self) -> int | None:
         """The newest trace that traded or was refused, else the newest of all."""

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from lowcap.core.plain import plain
-from lowcap.terminal.table import Style, cut, wrap
+from lowcap.terminal.table import Style, wrap
 
 Json = dict[str, Any]
 
@@ -17,12 +17,12 @@ def explain_lines(value: Json, style: Style, columns: int) -> list[str]:
     """The story of a trace, widest at ``columns``."""
     lines = [
         style(f"trace {value['trace']}  {value['at'][11:23]}Z  {value['feed']}", "bold"),
-        *_wrapped(f"  {value['author']}: {plain(value['headline'])}", columns),
+        *_wrapped(f"  {plain(value['author'])}: {plain(value['headline'])}", columns),
     ]
     signal = value["signal"]
     if signal is None:
         detail = f" ({plain(value['detail'])})" if value["detail"] else ""
-        lines.append(f"  no trade: {value['reason']}{detail}")
+        lines.append(f"  no trade: {plain(value['reason'])}{detail}")
     else:
         words = ", ".join(plain(word) for word in signal["matched"])
         lines.append(
@@ -45,7 +45,7 @@ def explain_lines(value: Json, style: Style, columns: int) -> list[str]:
     for closed in value["closed"]:
         net = Decimal(closed["realized"]) - Decimal(closed["fees"])
         lines.append(f"  position closed after {_after(closed['after_ms'])}: {net:+.2f} USDT")
-    return [cut(line, columns) if "\033" not in line else line for line in lines]
+    return lines
 
 
 def _order_lines(order: Json, style: Style, columns: int) -> list[str]:
@@ -60,7 +60,7 @@ def _order_lines(order: Json, style: Style, columns: int) -> list[str]:
         f"(+{_after(order['after_ms'])}{reply})"
     ]
     if order.get("sizing"):
-        lines.append(f"    sized {order['sizing']}")
+        lines.append(f"    sized {plain(order['sizing'])}")
     if order["stages_us"]:
         lines += _waterfall(order, style)
     for step in order["history"]:

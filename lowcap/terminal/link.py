@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import trio
 
 from lowcap.control.client import CallFailed
-from lowcap.control.protocol import Json, Lines, encode, request
+from lowcap.control.protocol import PROTOCOL, Json, Lines, encode, request
 from lowcap.core.errors import LowcapError
 
 RETRY_S = 2.0
 CALL_WITHIN_S = 130.0
 REFRESH_EVERY_S = 1.0
+LINE_BYTES_LONGEST = 64 * 1024 * 1024
+
+
+_GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 
 class Link:
@@ -32,34 +37,40 @@ class Link:
         self._waiting: dict[int, trio.MemorySendChannel[Json]] = {}
         self._sending = trio.Lock()
         self._last_seq: int | None = None
+        self._early: list[Json] | None = None
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
         while True:
-            try:
-                await self._connect()
-            except OSError as error:
-                self.why = f"daemon away ({error.strerror or error}), retrying every {RETRY_S:g} s"
+            self.why = await self._session()
             self._stream, self.status = None, None
             for waiting in self._waiting.values():
                 waiting.close()
             self._waiting.clear()
             await trio.sleep(RETRY_S)
 
-    async def _connect(self) -> None:
-        stream = await self._open()
+    async def _session(self) -> str:
+        """One connection, from its opening to its end; returns why it ended."""
+        try:
+            stream = await self._open()
+        except OSError as error:
+            return f"daemon away ({error.strerror or error}), retrying every {RETRY_S:g} s"
+        why = "the daemon hung up"
         async with stream, trio.open_nursery() as nursery:
             self._stream = stream
-            nursery.start_soon(self._refresh)
-            lines = Lines(limit=16 * 1024 * 1024)
             try:
-                while data := bytes(await stream.receive_some(65_536)):
-                    for line in lines.feed(data):
-                        if line is not None:
-                            self._take(json.loads(line))
-            except trio.BrokenResourceError:
-                self.why = "daemon hung up"
+                async for message in _messages(stream):
+                    if message.get("method") == "hello":
+                        self._greet(message["params"])
+                        nursery.start_soon(self._refresh)
+                    elif message.get("method") == "bye":
+                        why = f"the daemon said goodbye: {message['params']['reason']}"
+                    else:
+                        self._take(message)
+            except LowcapError as error:
+                why = error.message
             nursery.cancel_scope.cancel(reason="the daemon has left")
+        return why
 
     async def _open(self) -> trio.SocketStream:
         fault: OSError = FileNotFoundError("no socket to try")
@@ -67,32 +78,64 @@ class Link:
             try:
                 return await trio.open_unix_socket(place)
             except OSError as error:
-                fault = error
+                # A daemon that we may not talk to says more than a place without one.
+                if not isinstance(fault, PermissionError):
+                    fault = error
         raise fault
 
+    def _greet(self, hello: Json) -> None:
+        if hello.get("protocol") != PROTOCOL:
+            raise CallFailed(
+                f"the daemon speaks protocol {hello.get('protocol')}, this client {PROTOCOL}"
+            )
+        self.hello, self.why = hello, "waiting for the first status"
+
     def _take(self, message: Json) -> None:
-        if message.get("method") == "hello":
-            self.hello, self.why = message["params"], ""
-        elif message.get("method") == "event":
-            self._last_seq = message["params"].get("seq", self._last_seq)
-            self._on_event(message["params"])
-        elif message.get("id") in self._waiting:
-            self._waiting.pop(message["id"]).send_nowait(message)
+        number = message.get("id")
+        if message.get("method") == "event":
+            if self._early is not None:
+                self._early.append(message["params"])
+            else:
+                self._show(message["params"])
+        elif number in self._waiting:
+            self._waiting.pop(number).send_nowait(message)
+        elif number is None and "error" in message:
+            raise CallFailed(message["error"]["message"])
+
+    def _show(self, event: Json) -> None:
+        self._last_seq = event.get("seq", self._last_seq)
+        self._on_event(event)
 
     async def _refresh(self) -> None:
         """Follow events from the last one seen, then ask for the status once a second."""
-        params: Json = {"follow": True}
-        params |= {"count": 1} if self._last_seq is None else {"since": self._last_seq}
-        missed = await self.call("events", params)
-        if self._last_seq is not None:
-            for event in missed:
-                self._on_event(event)
+        following = False
         while True:
             try:
+                if not following:
+                    await self._follow()
+                    following = True
                 self.status = await self.call("status", {})
-            except LowcapError as error:
+            except CallFailed as error:
                 self.why = error.message
             await trio.sleep(REFRESH_EVERY_S)
+
+    async def _follow(self) -> None:
+        """Show what was missed, then what came while we asked, in order."""
+        before = self._last_seq
+        params: Json = {"follow": True}
+        params |= {"count": 1} if before is None else {"since": before}
+        self._early = []
+        try:
+            missed = await self.call("events", params)
+            if before is None and missed:
+                self._last_seq = missed[-1]["seq"]
+            else:
+                for event in missed:
+                    self._show(event)
+        finally:
+            early, self._early = self._early, None
+            for event in early:
+                self._show(event)
 
     async def call(self, method: str, params: Json) -> Any:  # noqa: ANN401  # JSON
         """One request and its reply. Cancelling tells the daemon so.
@@ -111,10 +154,10 @@ class Link:
             with trio.fail_after(CALL_WITHIN_S):
                 reply = await receive.receive()
         except trio.Cancelled:
-            with trio.move_on_after(0.5, shield=True):
+            with trio.move_on_after(0.5, shield=True), suppress(*_GONE):
                 await self._send(request(0, "$/cancel", {"id": number}))
             raise
-        except (trio.EndOfChannel, trio.BrokenResourceError, trio.ClosedResourceError):
+        except (trio.EndOfChannel, *_GONE):
             raise CallFailed("the daemon hung up, outcome unknown", code="timeout") from None
         except trio.TooSlowError:
             raise CallFailed("no answer in time, outcome unknown", code="timeout") from None
@@ -132,3 +175,27 @@ class Link:
             raise trio.ClosedResourceError
         async with self._sending:
             await stream.send_all(encode(message))
+
+
+async def _messages(stream: trio.abc.ReceiveStream) -> AsyncIterator[Json]:
+    """What the daemon says, until it hangs up.
+
+    Raises:
+        CallFailed: it does not speak the protocol.
+    """
+    lines = Lines(limit=LINE_BYTES_LONGEST)
+    while True:
+        try:
+            data = bytes(await stream.receive_some(65_536))
+        except _GONE:
+            return
+        if not data:
+            return
+        for line in lines.feed(data):
+            try:
+                message = json.loads(line) if line is not None else None
+            except (ValueError, RecursionError):
+                message = None
+            if not isinstance(message, dict):
+                raise CallFailed("whoever answers on the socket is no lowcap daemon")
+            yield message

@@ -6,7 +6,6 @@ at once when it is needed most.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import Any
@@ -18,18 +17,27 @@ from lowcap.control.client import CallFailed, Connection, socket_candidates
 from lowcap.control.commands import ALIAS_FLAGS, BY_NAME, COMMANDS, Command
 from lowcap.control.protocol import EXIT_OF_CODE, Json
 from lowcap.core.errors import LowcapError
-from lowcap.terminal.render import ROW_KEYS, event_lines, log_line, render
+from lowcap.terminal.output import OutputGone, cell, complain, finish, json_text, say
+from lowcap.terminal.render import ROW_KEYS, event_lines, log_lines, render
 from lowcap.terminal.table import Style, terminal_columns, wants_colour
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+TIMEOUT_S = 10.0
 SLOW_COMMANDS_S = {"panic": 120.0, "close": 60.0}
+PIPE_COLUMNS = 10_000
 
 
 class Options:
     """The options that every command shares."""
 
     def __init__(
-        self, as_json: bool, yes: bool, header: bool, colour: str, socket: str, timeout_s: float
+        self,
+        as_json: bool,
+        yes: bool,
+        header: bool,
+        colour: str,
+        socket: str,
+        timeout_s: float | None,
     ) -> None:
         self.as_json = as_json
         self.yes = yes
@@ -37,6 +45,18 @@ class Options:
         self.colour = colour
         self.socket = socket
         self.timeout_s = timeout_s
+
+    def as_words(self) -> list[str]:
+        """The same options for the next command line."""
+        words = ["--json"] * self.as_json + ["--yes"] * self.yes + ["--header"] * self.header
+        words += ["--color", self.colour, "--socket", self.socket]
+        return words + (["--timeout", str(self.timeout_s)] if self.timeout_s is not None else [])
+
+    def patience_s(self, command: Command) -> float | None:
+        """How long to wait for the reply to a command; None: for ever."""
+        if self.timeout_s is None:
+            return SLOW_COMMANDS_S.get(command.name, TIMEOUT_S)
+        return self.timeout_s or None
 
 
 class Group(click.Group):
@@ -81,7 +101,8 @@ def build() -> Group:
             click.Option(["--color"], type=click.Choice(["auto", "always", "never"]),
                          default="auto", help="colour; NO_COLOR is respected"),
             click.Option(["--socket", "-s"], default="", help="the daemon's control socket"),
-            click.Option(["--timeout"], type=float, default=10.0, help="seconds to wait"),
+            click.Option(["--timeout"], type=click.FloatRange(0, 1e6), default=None,
+                         help="seconds to wait for the reply; 0: for ever"),
             click.Option(["--version"], is_flag=True, help="print the version and leave"),
         ],
     )  # fmt: skip
@@ -111,9 +132,7 @@ def click_command(command: Command) -> click.Command:
     def callback(options: Options, /, as_json: bool, yes: bool, **given: Any) -> None:  # noqa: ANN401
         options.as_json |= as_json
         options.yes |= yes
-        code = run_command(
-            command, {k: v for k, v in given.items() if v not in (None, False)}, options
-        )
+        code = run_command(command, given_only(given), options)
         if code:
             raise click.exceptions.Exit(code)
 
@@ -127,6 +146,12 @@ def click_command(command: Command) -> click.Command:
     )
 
 
+def given_only(params: Json) -> Json:
+    """What was typed: neither what was left out, nor flags that are off. Zero was typed."""
+    return {name: value for name, value in params.items() if value is not None and value != ""
+            and value is not False}  # fmt: skip
+
+
 @click.pass_context
 def _start(
     context: click.Context,
@@ -135,12 +160,14 @@ def _start(
     header: bool,
     color: str,
     socket: str,
-    timeout: float,
+    timeout: float | None,
     version: bool,
 ) -> None:
+    if timeout is not None and not timeout >= 0:
+        raise click.BadParameter("'nan' is no number of seconds", context, param_hint="'--timeout'")
     context.obj = Options(as_json, yes, header, color, socket, timeout)
     if version:
-        click.echo(f"lowcapctl {__version__}")
+        say(f"lowcapctl {__version__}")
         context.exit()
     if context.invoked_subcommand is not None:
         return
@@ -156,11 +183,12 @@ def _run_lines(options: Options) -> int:
     import shlex
 
     for line in sys.stdin:
-        words = shlex.split(line, comments=True)
+        try:
+            words = shlex.split(line, comments=True)
+        except ValueError as error:
+            raise click.UsageError(f"{line.strip()!r}: {error}") from None
         if words:
-            shared = ["--json"] * options.as_json + ["--yes"] * options.yes
-            shared += ["--socket", options.socket] if options.socket else []
-            code = call(shared + words)
+            code = call(options.as_words() + words)
             if code:
                 return code
     return 0
@@ -168,8 +196,8 @@ def _run_lines(options: Options) -> int:
 
 def run_command(command: Command, params: Json, options: Options) -> int:
     """Carry out one command against the daemon; returns the exit code."""
-    timeout_s = max(options.timeout_s, SLOW_COMMANDS_S.get(command.name, 0))
-    connection = Connection(socket_candidates(options.socket, os.environ), timeout_s)
+    places = socket_candidates(options.socket, os.environ)
+    connection = Connection(places, options.patience_s(command))
     try:
         if command.danger:
             params["confirm"] = options.yes
@@ -186,6 +214,7 @@ def run_command(command: Command, params: Json, options: Options) -> int:
         if command.name == "version" and isinstance(value, dict):
             value = {"client": __version__, **value}
         _print(command, value, options)
+        finish()
         if command.stream and params.get("follow"):
             _follow(command, connection, options)
     finally:
@@ -205,72 +234,83 @@ def _print(command: Command, value: Any, options: Options) -> None:  # noqa: ANN
     if options.as_json:
         if command.stream:
             for row in value:
-                click.echo(json.dumps(row, ensure_ascii=False))
+                say(json_text(row))
         else:
-            click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+            say(json_text(value, indent=2))
         return
     keys = ROW_KEYS.get(command.name)
     if keys is not None and not sys.stdout.isatty() and not command.stream:
         if options.header:
-            click.echo("\t".join(keys))
+            say("\t".join(keys))
         for row in value:
-            click.echo("\t".join(_cell(row.get(key)) for key in keys))
+            say("\t".join(cell(row.get(key)) for key in keys))
         return
     style = Style(wants_colour(options.colour, os.environ))
-    for line in render(command.name, value, style, terminal_columns()):
-        click.echo(line)
+    for line in render(command.name, value, style, _columns(command)):
+        say(line)
 
 
-def _cell(value: object) -> str:
-    return "" if value is None else str(value).replace("\t", " ").replace("\n", " ")
+def _columns(command: Command) -> int:
+    """Records in a pipe are a line each, however long."""
+    if command.stream and not sys.stdout.isatty():
+        return PIPE_COLUMNS
+    return terminal_columns()
 
 
 def _follow(command: Command, connection: Connection, options: Options) -> None:
     style = Style(wants_colour(options.colour, os.environ))
     for event in connection.events():
         if options.as_json:
-            click.echo(json.dumps(event, ensure_ascii=False))
-        elif event.get("text"):
+            say(json_text(event))
+        else:
             for line in _followed(command, event, style):
-                click.echo(line)
+                say(line)
+        finish()
 
 
 def _followed(command: Command, event: Json, style: Style) -> list[str]:
     if command.name == "logs":
-        return [log_line(event, style, terminal_columns())]
-    return event_lines(event, style, terminal_columns())
+        return log_lines(event, style, _columns(command))
+    return event_lines(event, style, _columns(command))
 
 
 def call(words: list[str]) -> int:
-    """Run one command line; returns its exit code, errors told on stderr."""
+    """Run one command line; returns its exit code, errors told on stderr (or as JSON)."""
+    as_json = "--json" in words
     try:
         result = build().main(words, prog_name="lowcapctl", standalone_mode=False)
+        finish()
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except click.ClickException as error:
-        click.echo(f"error: {error.format_message()}", err=True)
-        if not isinstance(error, click.UsageError) or "hint:" in error.format_message():
-            return EXIT_USAGE
-        click.echo("hint: lowcapctl --help", err=True)
+        message, _, hint = error.format_message().partition("\nhint: ")
+        _tell_error(message, hint or _where_to_look(error), "usage", as_json)
         return EXIT_USAGE
     except LowcapError as error:
-        _tell_error(error, "--json" in words)
+        _tell_error(error.message, error.hint, error.code, as_json)
         return EXIT_OF_CODE.get(error.code, EXIT_FAILED)
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
+    except OutputGone:
         return 0  # whoever read our output has had enough
     return result if isinstance(result, int) else 0
 
 
-def _tell_error(error: LowcapError, as_json: bool) -> None:
-    if as_json:
-        fault = {"code": error.code, "message": error.message, "hint": error.hint}
-        click.echo(json.dumps({"error": fault}, ensure_ascii=False))
+def _where_to_look(error: click.ClickException) -> str:
+    """The help page that is nearest to a mistake."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{context.command_path} --help" if context is not None else "lowcapctl --help"
+
+
+def _tell_error(message: str, hint: str, code: str, as_json: bool) -> None:
+    if not as_json:
+        complain(message, hint)
         return
-    click.echo(f"error: {error.message}", err=True)
-    if error.hint:
-        click.echo(f"hint: {error.hint}", err=True)
+    try:
+        say(json_text({"error": {"code": code, "message": message, "hint": hint}}))
+        finish()
+    except OutputGone:
+        return  # the exit code still tells
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from lowcap.core.plain import plain
-from lowcap.terminal.table import Style, table, wrap
+from lowcap.terminal.table import Style, fold, table, wrap
 
 Json = dict[str, Any]
 Renderer = Callable[[Any, Style, int], list[str]]
@@ -27,15 +27,16 @@ ROW_KEYS: dict[str, tuple[str, ...]] = {
 
 
 def render(command: str, value: Any, style: Style, columns: int) -> list[str]:  # noqa: ANN401
-    """Lines for a terminal of ``columns`` columns."""
+    """Lines for a terminal of ``columns`` columns, none of them longer."""
     renderer = _RENDERERS.get(command, _plain)
-    return renderer(value, style, columns)
+    lines = renderer(value, style, columns)
+    return [part for line in lines for part in fold(line, columns)]
 
 
 def _plain(value: Any, style: Style, columns: int) -> list[str]:  # noqa: ANN401
     if isinstance(value, dict):
         return [f"{key}: {_word(item)}" for key, item in value.items()]
-    return [str(value)]
+    return [_word(value)]
 
 
 def _word(value: object) -> str:
@@ -44,7 +45,7 @@ def _word(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return ", ".join(str(item) for item in value) or "none"
+        return plain(", ".join(str(item) for item in value)) or "none"
     return plain(str(value))
 
 
@@ -82,7 +83,7 @@ def _status(value: Json, style: Style, columns: int) -> list[str]:
         if feed["state"] != "up":
             lines.append(f"feed {feed['name']}: {feed['state']} - {plain(feed['why'])}")
     if value["ledger"]["fault"]:
-        lines.append(style(f"ledger: {value['ledger']['fault']}", "bad"))
+        lines.append(style(f"ledger: {plain(value['ledger']['fault'])}", "bad"))
     if not value["recovered"]:
         lines.append(style("still recovering: no entries until belief and venue agree", "warn"))
     return lines
@@ -208,27 +209,28 @@ def _triggers(rows: list[Json], style: Style, columns: int) -> list[str]:
 
 
 def _events(rows: list[Json], style: Style, columns: int) -> list[str]:
-    return [line for row in rows if row["text"] for line in event_lines(row, style, columns)]
+    return [line for row in rows for line in event_lines(row, style, columns)]
 
 
 _LEVEL_ROLES = {"debug": "dim", "info": "", "warning": "warn", "error": "bad"}
 
 
 def event_lines(row: Json, style: Style, columns: int) -> list[str]:
-    """One ledger record, its sentence wrapped under itself."""
-    text = f"{row['at'][11:23]} {row['seq']:>6} {plain(row['text'])}"
-    role = _LEVEL_ROLES[row["level"]]
+    """One ledger record, its sentence wrapped under itself; its kind where it has none."""
+    text = f"{row['at'][11:23]} {row['seq']:>6} {plain(row['text'] or row.get('kind', ''))}"
+    role = _LEVEL_ROLES.get(row["level"], "bad")
     return [style(line, role) for line in wrap(text, columns, indent=20)]
 
 
 def _logs(rows: list[Json], style: Style, columns: int) -> list[str]:
-    return [log_line(row, style, columns) for row in rows]
+    return [line for row in rows for line in log_lines(row, style, columns)]
 
 
-def log_line(row: Json, style: Style, columns: int) -> str:
-    """One log record; it may be longer than the terminal is wide."""
-    text = f"{row['at'][11:23]} {row['level']:<7} {row['area']:<8} {plain(row['text'])}"
-    return style(text, _LEVEL_ROLES.get(row["level"], ""))
+def log_lines(row: Json, style: Style, columns: int) -> list[str]:
+    """One log record, its text wrapped under itself."""
+    text = f"{row['at'][11:23]} {row['level']:<7} {row['area']:<8} {plain(row['text'], 1_000)}"
+    role = _LEVEL_ROLES.get(row["level"], "bad")
+    return [style(line, role) for line in wrap(text, columns, indent=20)]
 
 
 def _closed(value: Json, style: Style, columns: int) -> list[str]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shlex
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
@@ -24,15 +25,19 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.patch_stdout import patch_stdout
 
 from lowcap.control.client import CallFailed
-from lowcap.control.commands import ALIAS_FLAGS, BY_NAME, COMMANDS, Command
+from lowcap.control.commands import ALIAS_FLAGS, BY_NAME, COMMANDS, VIEW, Command
 from lowcap.control.protocol import Json
 from lowcap.core.errors import LowcapError
+from lowcap.core.plain import plain
 from lowcap.terminal.complete import Snapshot, complete
 from lowcap.terminal.link import Link
-from lowcap.terminal.main import click_command, unknown_command
+from lowcap.terminal.main import click_command, given_only, unknown_command
 from lowcap.terminal.render import event_lines, render
 from lowcap.terminal.table import Style, terminal_columns, wants_colour
 
+_DANGEROUS = frozenset({"panic", "emergency", "flatten", "close", "closeall", "arm"})
+# The toolbar is shown in reverse by default, which would make red the colour of the text.
+ALERT = "noreverse bg:ansired fg:ansiwhite"
 SHOWN_LEVELS = frozenset({"info", "warning", "error"})
 
 
@@ -56,6 +61,7 @@ class Repl:
         self._link = Link(places, self._on_event)
         self._style = Style(wants_colour(colour, os.environ))
         self._call: trio.CancelScope | None = None
+        self._exit_code = 0
 
     async def main(self) -> int:
         """Prompt, parse, call, print, again."""
@@ -72,18 +78,18 @@ class Repl:
         with patch_stdout(raw=True):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._link.run)
-                nursery.start_soon(self._obey_ctrl_c)
+                nursery.start_soon(self._obey_signals, nursery.cancel_scope)
                 await self._greet()
                 while True:
                     try:
-                        line = await read_line(session, self._prompt())
+                        line = await read_line(session, self._prompt)
                         await self._obey(line, session)
                     except LineDropped:
                         continue
                     except LeaveRepl:
                         break
                 nursery.cancel_scope.cancel(reason="the operator leaves")
-        return 0
+        return self._exit_code
 
     async def _greet(self) -> None:
         with trio.move_on_after(1.5):
@@ -105,9 +111,9 @@ class Repl:
     def _toolbar(self) -> FormattedText:
         status = self._link.status
         if status is None:
-            return FormattedText([("bg:ansired fg:ansiwhite", f" {self._link.why} ")])
+            return FormattedText([(ALERT, f" {self._link.why} ")])
         live = status["mode"] == "live" and status["armed"]
-        style = "bg:ansired fg:ansiwhite bold" if live else ""
+        style = f"{ALERT} bold" if live else ""
         mode = status["mode"].upper() + (" armed" if live else "")
         parts = [
             mode,
@@ -128,7 +134,7 @@ class Repl:
         try:
             words = shlex.split(line)
         except ValueError as error:
-            print(f"error: {error}")
+            _print_error(str(error), "")
             return
         if not words:
             return
@@ -139,7 +145,8 @@ class Repl:
             return
         command = BY_NAME.get(words[0])
         if command is None:
-            print(f"error: {unknown_command(words[0])}")
+            message, _, hint = unknown_command(words[0]).partition("\nhint: ")
+            _print_error(message, hint.replace("lowcapctl --help", "help"))
             return
         params = parse_words(command, [*ALIAS_FLAGS.get(words[0], ()), *words[1:]])
         if params is None:
@@ -150,12 +157,12 @@ class Repl:
                 for text in render(command.name, value, self._style, terminal_columns()):
                     print(text)
             except LowcapError as error:
-                print(f"error: {error.message}")
-                if error.hint:
-                    print(f"hint: {error.hint}")
-        if self._call.cancelled_caught:
-            print("cancelled")
-        self._call = None
+                _print_error(error.message, error.hint)
+            finally:
+                scope, self._call = self._call, None
+        if scope.cancelled_caught:
+            hint = " (what was sent may have been done)" if command.role != VIEW else ""
+            print(f"cancelled{hint}")
 
     async def _carry_out(
         self, command: Command, params: Json, session: PromptSession[str]
@@ -169,22 +176,31 @@ class Repl:
             if failure.code != "confirm":
                 raise
             word = failure.hint.removeprefix("type ").partition(" to go on")[0]
-            print(failure.message)
+            print(plain(failure.message))
             typed = await read_line(session, f"Type {word} to go on: ")
             if typed.strip() != word:
                 raise CallFailed("not confirmed, nothing done", code="confirm") from None
         return await self._link.call(command.name, params | {"confirm": True})
 
-    async def _obey_ctrl_c(self) -> None:
-        """While a command runs the terminal is ours: Ctrl-C cancels the command only."""
-        with trio.open_signal_receiver(signal.SIGINT) as arriving:
-            async for _ in arriving:
-                if self._call is not None:
+    async def _obey_signals(self, everything: trio.CancelScope) -> None:
+        """While a command runs Ctrl-C cancels it; SIGTERM and a hang-up end the session in order.
+
+        Ending in order gives the terminal back as it was.
+        """
+        wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        with trio.open_signal_receiver(*wanted) as arriving:
+            async for number in arriving:
+                if number != signal.SIGINT:
+                    self._exit_code = 128 + number
+                    everything.cancel(reason=signal.Signals(number).name)
+                elif self._call is not None:
                     self._call.cancel(reason="Ctrl-C")
 
 
-async def read_line(session: PromptSession[str], prompt: str) -> str:
+async def read_line(session: PromptSession[str], prompt: str | Callable[[], str]) -> str:
     """Await one line. Cancelling the caller ends the prompt and gives the terminal back.
+
+    A prompt that is a function is asked again as time goes by.
 
     Raises:
         LineDropped, LeaveRepl: Ctrl-C, Ctrl-D.
@@ -217,13 +233,19 @@ def parse_words(command: Command, words: list[str]) -> Json | None:
     except click.exceptions.Exit:
         return None  # --help has been printed
     except click.ClickException as error:
-        print(f"error: {error.format_message()}\nhint: help {command.name}")
+        _print_error(error.format_message(), f"help {command.name}")
         return None
-    params = {k: v for k, v in context.params.items() if v not in (None, False)}
+    params = given_only(context.params)
     params.pop("as_json", None)
     if params.pop("yes", False):
         params["confirm"] = True
     return params
+
+
+def _print_error(message: str, hint: str) -> None:
+    print(f"error: {plain(message)}")
+    if hint:
+        print(f"hint: {plain(hint)}")
 
 
 def _help(words: list[str]) -> None:
@@ -252,9 +274,16 @@ def _history() -> History:
 class _CarefulHistory(FileHistory):
     """Does not offer panic by a stray key press, nor the words that confirm it."""
 
-    def store_string(self, string: str) -> None:
-        if not string.lower().startswith(("panic", "emergency", "flatten", "close", "arm")):
-            super().store_string(string)
+    def append_string(self, string: str) -> None:
+        """Remember a line, unless it is dangerous."""
+        if not is_dangerous(string):
+            super().append_string(string)
+
+
+def is_dangerous(line: str) -> bool:
+    """Whether a line should be typed anew each time."""
+    words = re.findall(r"[a-z]+", line.lower())
+    return bool(words) and words[0] in _DANGEROUS
 
 
 class _TableCompleter(Completer):

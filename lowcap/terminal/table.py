@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
 
 _COLOURS = {"good": "32", "bad": "31", "warn": "33", "dim": "2", "bold": "1", "alarm": "41;97"}
+_COLOUR_CODE = re.compile("\033\\[[0-9;]*m")
+NARROWEST = 8
 
 
 class Style:
@@ -41,34 +44,59 @@ def cut(text: str, columns: int) -> str:
     """``text`` in at most ``columns`` columns."""
     if width_of(text) <= columns:
         return text
-    taken, used = [], 0
-    for character in text:
-        used += width_of(character)
-        if used > columns - 1:
-            break
-        taken.append(character)
-    return "".join(taken) + "…"
+    return _fitting(text, columns - 1) + "…"
 
 
 def wrap(text: str, columns: int, *, indent: int) -> list[str]:
-    """``text`` in lines of at most ``columns`` columns, all but the first indented."""
+    """``text`` in lines of at most ``columns`` columns, all but the first indented.
+
+    Breaks at spaces; a word wider than a line (Chinese and Japanese have no
+    spaces) is broken where the line ends.
+    """
+    columns = max(columns, NARROWEST)
+    gap = " " * min(indent, columns // 2)
+    body = text.lstrip(" ")
+    line = text[: len(text) - len(body)][: columns // 2]
     lines: list[str] = []
-    line = ""
-    for word in text.split(" "):
-        longer = f"{line} {word}" if line else word
+    for number, word in enumerate(body.split(" ")):
+        longer = f"{line} {word}" if number else line + word
         if line.strip() and width_of(longer) > columns:
             lines.append(line)
-            longer = " " * indent + word
+            longer = gap + word
+        while width_of(longer) > columns:
+            head = _fitting(longer, columns)
+            lines.append(head)
+            longer = gap + longer[len(head) :]
         line = longer
-    return [cut(each, columns) for each in [*lines, line]]
+    return [*lines, line]
+
+
+def fold(line: str, columns: int) -> list[str]:
+    """A line that may be coloured, in as many as it needs; one that is folded loses its colour."""
+    bare = _COLOUR_CODE.sub("", line)
+    if width_of(bare) <= columns:
+        return [line]
+    return wrap(bare, columns, indent=4)
+
+
+def _fitting(text: str, columns: int) -> str:
+    """The longest head of ``text`` that takes at most ``columns`` columns."""
+    used = 0
+    for number, character in enumerate(text):
+        used += width_of(character)
+        if used > columns:
+            return text[:number]
+    return text
 
 
 def terminal_columns() -> int:
-    """Columns of the terminal, 80 where there is none."""
+    """Columns of the terminal, 80 where there is none or it does not know."""
     try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns
+        found = os.get_terminal_size(sys.stdout.fileno()).columns
     except (OSError, ValueError):
-        return int(os.environ.get("COLUMNS") or 80)
+        given = os.environ.get("COLUMNS", "")
+        found = int(given) if given.isascii() and given.isdecimal() and len(given) < 6 else 0
+    return found or 80
 
 
 def table(

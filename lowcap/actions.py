@@ -1,0 +1,263 @@
+"""What the daemon does for operators: stopping, going on, closing, arming."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import trio
+from msgspec import Struct, to_builtins
+
+from lowcap.binance.venue import Venue
+from lowcap.control.commands import parse_duration_s
+from lowcap.control.peer import Peer
+from lowcap.control.server import Handler
+from lowcap.core import facts
+from lowcap.core.clock import iso_ms
+from lowcap.core.errors import BrokenInvariant, CommandError, LowcapError
+from lowcap.core.messages import TradingState
+from lowcap.core.money import ZERO
+from lowcap.core.plain import plain
+from lowcap.execution.closing import Closed, close_share
+from lowcap.execution.desk import Desk
+from lowcap.execution.keeper import Keeper
+from lowcap.feeds.session import FeedSession
+from lowcap.flow import Flow
+from lowcap.observe.logs import LogRing
+from lowcap.observe.traces import TraceIndex
+from lowcap.risk.gate import gross_exposure
+
+OPERATOR_PAUSE, OPERATOR_HALT, PANIC = "operator-pause", "operator-halt", "panic"
+DAY_LOSS = "day-loss"
+LATCHED = (OPERATOR_HALT, PANIC, DAY_LOSS)
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+
+class Parts(Struct, kw_only=True):
+    """The rooms that commands look into."""
+
+    desk: Desk
+    venue: Venue
+    keeper: Keeper
+    flow: Flow
+    feeds: list[FeedSession]
+    traces: TraceIndex
+    ring: LogRing
+    config_hash: str
+    started_ms: int
+
+
+class Actions:
+    """The handlers of commands that change something."""
+
+    def __init__(self, ready: Callable[[], Parts]) -> None:
+        self._ready = ready
+        self.handlers: dict[str, Handler] = {
+            "pause": self._pause,
+            "resume": self._resume,
+            "halt": self._halt,
+            "panic": self._panic,
+            "close": self._close,
+            "arm": self._arm,
+            "disarm": self._disarm,
+        }
+
+    def _note(self, method: str, params: Json, peer: Peer) -> str:
+        """Record who asked for what; returns the name to record with its effects."""
+        desk = self._ready().desk
+        text = plain(", ".join(f"{key}={value}" for key, value in params.items() if value))
+        desk.record(facts.CommandReceived(method=method, params=text, uid=peer.uid, pid=peer.pid))
+        return f"uid {peer.uid}"
+
+    async def _pause(self, params: Json, peer: Peer) -> Json:
+        await trio.lowlevel.checkpoint()
+        desk = self._ready().desk
+        until_ms = 0
+        if (wanted := params.get("for")) is not None:
+            try:
+                until_ms = desk.now_ms() + parse_duration_s(str(wanted)) * 1000
+            except ValueError:
+                raise CommandError(
+                    f"{wanted!r} is no duration up to 30 days", hint="30s, 30m or 2h"
+                ) from None
+        who = self._note("pause", params, peer)
+        reason = _reason(params, "paused")
+        desk.place_hold(OPERATOR_PAUSE, TradingState.REDUCING, reason, who, until_ms)
+        desk.ledger.sync_now()
+        return {"state": desk.state().value, "until": iso_ms(until_ms) if until_ms else None}
+
+    async def _halt(self, params: Json, peer: Peer) -> Json:
+        parts = self._ready()
+        who = self._note("halt", params, peer)
+        parts.desk.place_hold(OPERATOR_HALT, TradingState.HALTED, _reason(params, "halted"), who)
+        cancelled = await carried_through(parts.keeper, parts.keeper.cancel_entries)
+        return {"state": parts.desk.state().value, "entries_cancelled": cancelled}
+
+    async def _resume(self, params: Json, peer: Peer) -> Json:
+        parts = self._ready()
+        desk = parts.desk
+        reason = _reason(params, "")
+        before = dict(desk.book.state.holds)
+        latched = [name for name in LATCHED if name in before]
+        if latched:
+            if not reason:
+                raise CommandError(
+                    f"resuming after {', '.join(latched)} needs a reason",
+                    hint='resume --reason "why it is safe again"',
+                )
+            if desk.flattening:
+                raise CommandError("a panic is still closing positions", code="refused")
+            found = await parts.keeper.reconcile("resume", record_always=True)
+            if found.differences:
+                raise CommandError(
+                    "belief and venue differ: " + "; ".join(found.differences[:3]),
+                    hint="they are being put right; try again in a few seconds",
+                    code="refused",
+                )
+        now_held = desk.book.state.holds
+        if desk.flattening or any(now_held.get(n) != before.get(n) for n in LATCHED):
+            raise CommandError("trading was stopped again meanwhile", code="refused")
+        who = self._note("resume", params, peer)
+        for name in (OPERATOR_PAUSE, *LATCHED):
+            desk.lift_hold(name, reason or "resumed", who)
+        desk.ledger.sync_now()
+        left = sorted(desk.book.state.holds)
+        return {"state": desk.state().value, "holds": left}
+
+    async def _panic(self, params: Json, peer: Peer) -> Json:
+        parts = self._ready()
+        desk, everything = parts.desk, bool(params.get("all"))
+        if params.get("confirm") is not True:
+            raise _confirmation("panic", "FLATTEN", desk)
+        who = self._note("panic", params, peer)
+        desk.place_hold(PANIC, TradingState.HALTED, _reason(params, "panic"), who)
+        closed = await carried_through(parts.keeper, lambda: parts.keeper.panic(everything))
+        return _closed_reply(desk, closed)
+
+    async def _close(self, params: Json, peer: Peer) -> Json:
+        parts = self._ready()
+        desk, keeper, everything = parts.desk, parts.keeper, bool(params.get("all"))
+        symbol = str(params.get("symbol") or "").upper()
+        if bool(symbol) == everything:
+            raise CommandError("close what?", hint="close SYMBOL, or close --all")
+        share = _share(params.get("pct"))
+        if everything and share is not None:
+            raise CommandError("--pct is of one position", hint="close SYMBOL --pct 50")
+        if symbol and not symbol.endswith("USDT"):
+            symbol += "USDT"
+        if symbol and desk.book.position(symbol).own_qty == ZERO:
+            raise CommandError(
+                f"there is no position in {symbol[:40]}", hint="positions", code="not-found"
+            )
+        if params.get("confirm") is not True:
+            raise _confirmation("close", "CLOSE", desk, symbol)
+        self._note("close", params, peer)
+        if share is not None:
+            qty = await carried_through(
+                keeper, lambda: close_share(desk, parts.venue, symbol, share)
+            )
+            left = desk.book.position(symbol).own_qty
+            return {"symbol": symbol, "closed_qty": str(qty), "left_qty": str(left)}
+        closed = await carried_through(
+            keeper, lambda: keeper.close_symbol(symbol) if symbol else keeper.close_all()
+        )
+        return _closed_reply(desk, closed)
+
+    async def _arm(self, params: Json, peer: Peer) -> Json:
+        await trio.lowlevel.checkpoint()
+        desk = self._ready().desk
+        if params.get("confirm") is not True:
+            raise _confirmation("arm", "ARM", desk)
+        self._note("arm", params, peer)
+        desk.armed = True
+        return {"armed": True, "mode": desk.mode}
+
+    async def _disarm(self, params: Json, peer: Peer) -> Json:
+        await trio.lowlevel.checkpoint()
+        desk = self._ready().desk
+        self._note("disarm", params, peer)
+        desk.armed = False
+        return {"armed": False, "mode": desk.mode}
+
+
+async def carried_through(keeper: Keeper, work: Callable[[], Awaitable[T]]) -> T:
+    """Run ``work`` where the venue lives: an operator who hangs up does not stop it.
+
+    Its domain errors are raised here; anything else is a broken invariant there.
+    """
+    done = trio.Event()
+    values: list[T] = []
+    faults: list[LowcapError] = []
+
+    async def task() -> None:
+        try:
+            values.append(await work())
+        except BrokenInvariant:
+            raise
+        except LowcapError as error:
+            faults.append(error)
+        finally:
+            done.set()
+
+    keeper.start(task)
+    await done.wait()
+    if values:
+        return values[0]
+    if faults:
+        raise faults[0]
+    raise CommandError("the daemon is leaving", hint="lowcapctl status", code="unknown-outcome")
+
+
+def whole_number(name: str, given: object) -> int:
+    """A parameter as an integer.
+
+    Raises:
+        CommandError: it is none.
+    """
+    try:
+        return int(str(given))
+    except ValueError:
+        raise CommandError(f"--{name} {str(given)[:40]!r} is no whole number") from None
+
+
+def _reason(params: Json, default: str) -> str:
+    return plain(str(params.get("reason") or "")) or default
+
+
+def _share(pct: object) -> Decimal | None:
+    if pct is None:
+        return None
+    try:
+        share = Decimal(str(pct))
+    except ArithmeticError:
+        share = ZERO
+    if not share.is_finite() or not 0 < share <= 100:
+        raise CommandError(f"--pct {str(pct)[:40]}: expected more than 0 and at most 100")
+    return share
+
+
+def _confirmation(what: str, word: str, desk: Desk, symbol: str = "") -> LowcapError:
+    positions = [p for p in desk.book.open_positions() if symbol in ("", p.symbol)]
+    count = f" {len(positions)}" if what != "arm" else ""
+    return CommandError(
+        f"{what} would act on {len(positions)} positions, "
+        f"{gross_exposure(desk.book, desk.quotes):,.0f} USD notional",
+        hint=f"type {word}{count} to go on, or use --yes",
+        code="confirm",
+    )
+
+
+def _closed_reply(desk: Desk, closed: Closed) -> Json:
+    reply: Json = to_builtins(closed)
+    if closed.foreign or not closed.flat:
+        raise CommandError(
+            f"not ours and left alone: {', '.join(closed.foreign)}"
+            if closed.flat
+            else "not flat yet",
+            hint="panic --all takes everything" if closed.flat else "lowcapctl status",
+            code="partial",
+        )
+    return reply | {"state": desk.state().value}

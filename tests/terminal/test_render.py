@@ -1,0 +1,239 @@
+"""What people see: it fits the terminal, and no headline can do anything to it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from wcwidth import wcswidth
+
+from lowcap.control.commands import COMMANDS
+from lowcap.core.plain import plain
+from lowcap.terminal.complete import Snapshot, complete
+from lowcap.terminal.output import cell, json_text
+from lowcap.terminal.render import ROW_KEYS, render
+from lowcap.terminal.repl import is_dangerous
+from lowcap.terminal.table import (
+    NARROWEST,
+    Style,
+    cut,
+    fold,
+    table,
+    wants_colour,
+    width_of,
+    wrap,
+)
+
+COLOURLESS, COLOURED = Style(False), Style(True)
+KOREAN = "업비트 신규 거래 지원 안내: 페페(PEPE) 원화 마켓 추가 " * 3
+CHINESE = "币安将上线新的永续合约交易对敬请期待更多消息" * 4
+EVIL = "\x1b[2J\x1b]0;t\x07 \r\nFORGED \u202egnp\u2066\u200f \x9b31m \ud800 \ue000 end"
+TEXTS = (KOREAN, CHINESE, EVIL, "x" * 300, "", "short")
+
+Json = dict[str, Any]
+
+
+def _status(text: str) -> Json:
+    return {
+        "mode": "dry", "state": "REDUCING", "armed": True, "recovered": False,
+        "uptime_s": 93_784, "feeds_up": 1, "positions": 3, "unprotected": 1,
+        "unknown_orders": 2, "unrealized_usd": "-1234567.891",
+        "holds": [
+            {"name": "operator-pause", "state": "REDUCING", "reason": text, "who": "uid 0",
+             "since": "2026-02-06T13:30:00.000Z", "until": "2026-02-06T14:30:00.000Z"}
+        ],
+        "feeds": [{"name": "tokyo", "state": "down", "why": text}],
+        "day": {"result_usd": "-99999.99", "closed": 12, "wins": 3},
+        "wallet_usdt": "1000000.00", "own_work_us": {"trades": 3, "p50": 85.2, "p99": 120.9},
+        "ledger": {"fault": text, "run": 1, "seq": 3}, "symbols": [], "now": "",
+    }  # fmt: skip
+
+
+def _explained(text: str) -> Json:
+    order = {
+        "client_id": "lcd-1-4-e", "purpose": "entry", "side": "BUY", "symbol": "1000PEPEUSDT",
+        "qty": "12345678", "price": "0.0123456", "trigger_price": None, "status": "rejected",
+        "after_ms": 12.3, "reply_us": 1234.5, "sizing": text[:80], "decision_price": "0.0123",
+        "stages_us": {"parse": 20.0, "detect": 12.0, "risk": 3.0, "prepare": 9.0, "submit": 40.0},
+        "history": [{"after_ms": 3.0, "code": -2019, "reason": text}],
+        "fills": [{"qty": "1", "price": "2", "after_ms": 3.0}],
+    }  # fmt: skip
+    return {
+        "trace": 7, "at": "2026-02-06T13:30:00.123Z", "feed": "tokyo", "author": text,
+        "headline": text, "decision": "signal", "reason": text, "detail": text,
+        "near_misses": [{"trigger": "nfp", "reason": "band", "detail": text}],
+        "signal": {"trigger": "nfp", "matched": [text], "age_ms": 12, "tier": "macro"},
+        "refusals": [{"side": "BUY", "symbol": "X", "check": "c", "measured": "9", "limit": "5"}],
+        "orders": [order], "closed": [{"realized": "5", "fees": "1", "after_ms": 20_000.0}],
+    }  # fmt: skip
+
+
+def _rows(command: str, text: str) -> Any:
+    position = {
+        "symbol": "1000PEPEUSDT", "side": "LONG", "qty": "123456789.5", "entry_price": "0.01234567",
+        "mark_price": None, "unrealized_usd": "-12345.6", "unrealized_pct": "-99.99",
+        "stop_price": None, "legs_open": [], "legs_done": 3, "trigger": "nfp_125k_149k",
+    }  # fmt: skip
+    order = {
+        "updated": "2026-02-06T13:30:00.123Z", "symbol": "BTCUSDT", "purpose": "take-profit",
+        "side": "SELL", "qty": None, "price": None, "trigger_price": "68000.1",
+        "status": "rejected", "client_id": "lcd-1-123456-t3", "reason": text,
+    }  # fmt: skip
+    feed = {
+        "name": "toa_news", "state": "down", "last_frame_age_ms": 94_000_000, "frames": 10**9,
+        "news": 5, "faults": 0, "connects": 3, "why": text,
+    }  # fmt: skip
+    trigger = {
+        "id": "nfp_le_50k", "on": False, "side": "SELL", "signals": 0,
+        "feeds": ["tokyo", "synoptic"], "matcher": "payroll", "tier": "macro",
+    }  # fmt: skip
+    line = {"at": "2026-02-06T13:30:00.123Z", "level": "critical", "area": "feeds", "text": text}
+    values: dict[str, Any] = {
+        "status": _status(text),
+        "positions": [position] * 2,
+        "orders": [order] * 2,
+        "feeds": [feed] * 2,
+        "triggers": [trigger] * 2,
+        "events": [line | {"seq": 123456, "level": "error"}] * 2,
+        "logs": [line, line | {"level": "odd"}],
+        "explain": _explained(text),
+        "panic": {"reads": 2, "took_ms": 165, "cancelled": 3, "closes": 2, "state": "HALTED"},
+        "close": {"symbol": "BTCUSDT", "closed_qty": "1", "left_qty": "2"},
+    }
+    return values.get(command, {"state": text, "list": [text, text], "none": None, "flag": True})
+
+
+SGR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.mark.parametrize("columns", [44, 80, 120])
+@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
+def test_no_line_is_wider_than_the_terminal(command: str, columns: int) -> None:
+    for text in TEXTS:
+        value = _rows(command, text)
+        for style in (COLOURLESS, COLOURED):
+            lines = render(command, value, style, columns)
+            assert lines or not text
+            for line in lines:
+                bare = SGR.sub("", line)
+                assert "\n" not in bare
+                assert not any(c in bare for c in "\x1b\x07\r\x9b\u202e\u2066\u200f\ud800\ue000"), (
+                    line
+                )
+                assert wcswidth(bare) <= columns, line
+                assert width_of(bare) <= columns, line
+
+
+@pytest.mark.parametrize("command", ["positions", "orders"])
+def test_nothing_is_said_in_words(command: str) -> None:
+    assert len(render(command, [], COLOURLESS, 80)) == 1
+
+
+def test_no_word_of_an_event_is_lost_when_it_is_wrapped() -> None:
+    for text in (KOREAN, CHINESE, "a " * 100 + "x" * 150):
+        row = {"at": "2026-02-06T13:30:00.123Z", "seq": 1, "level": "info", "text": text.strip()}
+        lines = render("events", [row], COLOURLESS, 44)
+        joined = "".join("".join(line.split()) for line in lines)
+        assert joined.endswith("".join(plain(text.strip()).split()))
+
+
+@given(st.text(max_size=200), st.integers(1, 60), st.integers(0, 30))
+def test_wrapping_and_cutting(text: str, columns: int, indent: int) -> None:
+    shown = plain(text)
+    room = max(columns, NARROWEST)
+    lines = wrap(shown, columns, indent=indent)
+    assert all(width_of(line) <= room for line in lines)
+    assert "".join("".join(lines).split()) == "".join(shown.split())
+    assert all(width_of(line) <= room for line in fold(shown, columns))
+    assert width_of(cut(shown, columns)) <= columns
+    if width_of(shown) <= columns:
+        assert cut(shown, columns) == shown
+
+
+def test_folding_keeps_colours_of_lines_that_fit() -> None:
+    red = COLOURED("alarm", "bad")
+    assert fold(red, 10) == [red]
+    assert fold(COLOURED("two  words", "bad"), 9) == ["two ", "    words"]
+
+
+def test_tables_drop_columns_from_the_right_before_they_cut() -> None:
+    rows = [{"a": "비트코인", "b": "1", "c": "x" * 30}]
+    columns = (("a", "A"), ("b", ">BB"), ("c", "C"))
+    assert table(rows, columns, 80)[1] == "비트코인   1  " + "x" * 30
+    assert table(rows, columns, 30) == ["A         BB", "비트코인   1"]
+    assert all(width_of(line) <= 6 for line in table(rows, columns, 6))
+
+
+def test_colour_is_wanted_on_request() -> None:
+    assert wants_colour("always", {"NO_COLOR": "1"})
+    assert not wants_colour("never", {"FORCE_COLOR": "1"})
+    assert not wants_colour("auto", {"NO_COLOR": "1", "FORCE_COLOR": "1"})
+    assert wants_colour("auto", {"FORCE_COLOR": "1"})
+
+
+@given(st.text())
+def test_json_says_the_same_and_cannot_hurt(text: str) -> None:
+    for indent in (None, 2):
+        shown = json_text({"text": text, text: [text]}, indent)
+        assert json.loads(shown) == {"text": text, text: [text]}
+        assert plain(shown.replace("\n", " "), 10**6) == shown.replace("\n", " ")
+
+
+def test_a_cell_is_one_field() -> None:
+    assert cell(None) == ""
+    assert cell(True) == "True"
+    assert cell("a\tb\nc\x1b") == "a b c\\u001b"
+
+
+# -- completion ----------------------------------------------------------------------
+
+
+SNAPSHOT = Snapshot(positions=("BTCUSDT", "PEPEUSDT"), traces=("1042",))
+
+
+def _words(line: str) -> list[str]:
+    return [candidate.word for candidate in complete(line, SNAPSHOT)]
+
+
+def test_completion_of_commands_and_arguments() -> None:
+    assert _words("sta") == ["status"]
+    assert _words("pnc") == ["panic"]
+    assert _words("")[:2] == ["status", "positions"]
+    assert "quit" in _words("q")
+    assert _words("close ") == ["BTCUSDT", "PEPEUSDT", "--all", "--pct"]
+    assert _words("close pe")[0] == "PEPEUSDT"
+    assert _words("close BTCUSDT --p") == ["--pct"]
+    assert "--all" not in _words("close --all --")
+    assert _words("explain 1") == ["1042"]
+    assert _words("help pan")[0] == "panic"
+    assert _words("nonsense ") == []
+    assert _words("emergency-stop --a")[0] == "--all"
+
+
+@given(st.text(max_size=60))
+def test_completion_never_fails(line: str) -> None:
+    for candidate in complete(line, SNAPSHOT):
+        assert candidate.word
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["panic", " panic --yes", "'panic'", "PANIC", "emergency-stop", "FLATTEN 2", "CLOSE 1", "ARM",
+     "close-all", "closeall --yes", "  close BTC"],
+)  # fmt: skip
+def test_dangerous_lines_are_not_remembered(line: str) -> None:
+    assert is_dangerous(line)
+
+
+@pytest.mark.parametrize("line", ["status", "armour", "help panic", "", "events -n 5", "disarm"])
+def test_other_lines_are(line: str) -> None:
+    assert not is_dangerous(line)
+
+
+def test_every_row_key_is_a_key() -> None:
+    for command, keys in ROW_KEYS.items():
+        assert len(set(keys)) == len(keys), command

@@ -9,7 +9,7 @@ up dies only after it. The picture is in docs/architecture.md.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 import trio
 
@@ -26,6 +26,7 @@ from lowcap.settings import Settings
 from lowcap.supervise import Health, open_service_nursery, supervise
 
 WATCHDOG_EVERY_S = 2.0
+BYE_S = 0.2
 
 
 async def run_daemon(
@@ -37,6 +38,18 @@ async def run_daemon(
     task_status: trio.TaskStatus[Commands] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Run until ``stop`` is set; ``started`` when the rooms are open, before recovery ends."""
+    with closing(Systemd(around.environ)) as systemd:
+        await _live(settings, around, stop, systemd, script, task_status)
+
+
+async def _live(
+    settings: Settings,
+    around: Surroundings,
+    stop: trio.Event,
+    systemd: Systemd,
+    script: tuple[MarketLine, ...],
+    task_status: trio.TaskStatus[Commands],
+) -> None:
     async with open_service_nursery() as street:
         market = await street.start(
             open_market,
@@ -49,7 +62,6 @@ async def run_daemon(
         )
         house = build(settings, around, market)
         begin_run(house)
-        systemd = Systemd(around.environ)
         async with ledger_room(house), control_room(house), venue_room(house):
             async with trio.open_nursery() as intake:
                 for feed in house.feeds:
@@ -63,7 +75,6 @@ async def run_daemon(
             with trio.CancelScope(shield=True):
                 await leave(house)
             house.desk.record(facts.RunEnded(reason="stopped"))
-    systemd.close()
 
 
 @asynccontextmanager
@@ -98,22 +109,26 @@ async def control_room(house: House) -> AsyncIterator[None]:
         if house.around.listener is not None:
             nursery.start_soon(trio.serve_listeners, server.handle, [house.around.listener])
         yield
+        server.say_bye()
+        with trio.move_on_after(BYE_S):
+            while server.clients:
+                await trio.sleep(0.01)
 
 
 @asynccontextmanager
 async def venue_room(house: House) -> AsyncIterator[None]:
     """Order socket, streams, and the keeper with everything that trading waits for."""
-    async with open_service_nursery() as nursery:
-        nursery.start_soon(house.venue.socket.run)
-        nursery.start_soon(house.user_stream.run)
-        nursery.start_soon(house.price_stream.run)
-        found = house.found
-        house.keeper.open(nursery, crashed=found.last_run > 0 and not found.ended_in_order)
-        try:
+    try:
+        async with open_service_nursery() as nursery:
+            nursery.start_soon(house.venue.socket.run)
+            nursery.start_soon(house.user_stream.run)
+            nursery.start_soon(house.price_stream.run)
+            found = house.found
+            house.keeper.open(nursery, crashed=found.last_run > 0 and not found.ended_in_order)
             yield
-        finally:
-            for http in house.https:
-                await http.aclose()
+    finally:
+        for http in house.https:
+            await http.aclose()
 
 
 async def _supervise_feed(house: House, feed: FeedSession) -> None:

@@ -21,7 +21,7 @@ from lowcap.actions import (
 )
 from lowcap.control.peer import Peer
 from lowcap.control.protocol import PROTOCOL
-from lowcap.control.select import keep_for
+from lowcap.control.select import Keep, keep_for
 from lowcap.control.server import Handler
 from lowcap.core import facts
 from lowcap.core.clock import iso_ms
@@ -52,7 +52,7 @@ class Commands:
     def __init__(self) -> None:
         self.parts: Parts | None = None
         self.publisher: Publisher | None = None
-        self._events: deque[Json] = deque(maxlen=EVENTS_KEPT)
+        self._records: deque[Record] = deque(maxlen=EVENTS_KEPT)
         self._hits: dict[str, int] = {}
         self._own_work_us: deque[float] = deque(maxlen=1_000)
         self.handlers: dict[str, Handler] = {
@@ -89,10 +89,9 @@ class Commands:
             self._hits[trigger] = self._hits.get(trigger, 0) + 1
         if isinstance(record.body, facts.OrderSent) and record.body.stages_us:
             self._own_work_us.append(sum(record.body.stages_us.values()))
-        event = event_of(record)
-        self._events.append(event)
+        self._records.append(record)
         if self.publisher is not None:
-            self.publisher.publish("events", event)
+            self.publisher.publish("events", event_of(record))
 
     def _ready(self) -> Parts:
         if self.parts is None:
@@ -214,9 +213,21 @@ class Commands:
         await trio.lowlevel.checkpoint()
         keep, since = keep_for("events", params), params.get("since")
         if since is None:
-            return [event for event in self._events if keep(event)][-_count(params, 20) :]
+            return self._newest(_count(params, 20), keep)
         after = whole_number("since", since)
-        return [event for event in self._events if event["seq"] > after and keep(event)]
+        events = (event_of(record) for record in self._records if record.seq > after)
+        return [event for event in events if keep(event)]
+
+    def _newest(self, count: int, keep: Keep) -> list[Json]:
+        """The last ``count`` events that ``keep`` lets through, oldest first."""
+        found: list[Json] = []
+        for record in reversed(self._records):
+            event = event_of(record)
+            if keep(event):
+                found.append(event)
+                if len(found) == count:
+                    break
+        return found[::-1]
 
     async def _logs(self, params: Json, peer: Peer) -> list[Json]:
         await trio.lowlevel.checkpoint()

@@ -89,31 +89,12 @@ def build(settings: Settings, around: Surroundings, market: Market) -> House:
     for reader in (traces.read, commands.read, log_record):
         ledger.read_with(reader)
     chance = random.Random(around.seed)
-    http, urgent = HttpxPort(around.net), HttpxPort(around.net)
-    venue = Venue(around.net, http, urgent, market.urls, market.signer, around.clock, chance)
+    https = HttpxPort(around.net), HttpxPort(around.net)
+    venue = Venue(around.net, *https, market.urls, market.signer, around.clock, chance)
     desk = Desk(ledger, book, settings, around.clock, venue)
     venue.on_socket = lambda up, why: desk.set_health("order-socket", up, why)
     keeper = Keeper(desk, venue)
-    coins = CoinTable({}, settings.coin_overrides)
-    keeper.on_contracts = lambda: coins.load(
-        {c.base: c.symbol for c in venue.contracts.values() if c.is_trading}
-    )
-    detector = Detector(settings.trigger, settings.hedge, coins)
-    enabled_feeds = {name: feed for name, feed in settings.feed.items() if feed.enabled}
-    started_ms = now_ms(around.clock)
-    flow = Flow(
-        desk,
-        detector,
-        admission,
-        {name: decoder_for(name, feed) for name, feed in enabled_feeds.items()},
-        around.clock,
-        started_ms,
-    )
-    flow.refresh_enabled()
-    feeds = [
-        FeedSession(name, feed, around.net, around.clock, flow.on_frame, _on_feed(desk), chance)
-        for name, feed in enabled_feeds.items()
-    ]
+    flow, feeds = _build_intake(settings, around, desk, keeper, admission, chance)
     commands.parts = Parts(
         desk=desk,
         venue=venue,
@@ -123,9 +104,9 @@ def build(settings: Settings, around: Surroundings, market: Market) -> House:
         traces=traces,
         ring=around.ring,
         config_hash=around.config_hash,
-        started_ms=started_ms,
+        started_ms=now_ms(around.clock),
     )
-    streams = market.urls.streams
+    net, streams = around.net, market.urls.streams
     return House(
         settings=settings,
         around=around,
@@ -136,15 +117,44 @@ def build(settings: Settings, around: Surroundings, market: Market) -> House:
         venue=venue,
         keeper=keeper,
         user_stream=UserStream(
-            *(around.net, streams, venue.rest), desk.on_user_event, keeper.on_user_stream, chance
+            net, streams, venue.rest, desk.on_user_event, keeper.on_user_stream, chance
         ),
         price_stream=PriceStream(
-            *(around.net, streams, desk.on_marks, desk.on_lasts), _on_prices(desk), chance
+            net, streams, desk.on_marks, desk.on_lasts, _on_prices(desk), chance
         ),
         feeds=feeds,
         commands=commands,
-        https=(http, urgent),
+        https=https,
     )
+
+
+def _build_intake(
+    settings: Settings,
+    around: Surroundings,
+    desk: Desk,
+    keeper: Keeper,
+    admission: Admission,
+    chance: random.Random,
+) -> tuple[Flow, list[FeedSession]]:
+    """Detection compiled from the trigger tables, and a session for every enabled feed."""
+    venue, coins = desk.venue, CoinTable({}, settings.coin_overrides)
+    keeper.on_contracts = lambda: coins.load(
+        {c.base: c.symbol for c in venue.contracts.values() if c.is_trading}
+    )
+    feeds = {name: feed for name, feed in settings.feed.items() if feed.enabled}
+    flow = Flow(
+        desk,
+        Detector(settings.trigger, settings.hedge, coins),
+        admission,
+        {name: decoder_for(name, feed) for name, feed in feeds.items()},
+        around.clock,
+        now_ms(around.clock),
+    )
+    flow.refresh_enabled()
+    return flow, [
+        FeedSession(name, feed, around.net, around.clock, flow.on_frame, _on_feed(desk), chance)
+        for name, feed in feeds.items()
+    ]
 
 
 def _folder(
@@ -155,6 +165,7 @@ def _folder(
     def fold(record: Record) -> None:
         book.apply(record)
         traces.read(record)
+        commands.read(record)
         if isinstance(record.body, facts.KeysTaken):
             admission.take(record.body.keys, record.body.until_ms)
         elif isinstance(record.body, facts.Checkpoint):

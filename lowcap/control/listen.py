@@ -40,13 +40,18 @@ def socket_path(given: str, environ: Mapping[str, str]) -> Path:
     return path
 
 
+def is_handed_over(environ: Mapping[str, str]) -> bool:
+    """Whether systemd has opened the socket for us, and keeps its file."""
+    return environ.get("LISTEN_FDS") == "1" and environ.get("LISTEN_PID") == str(os.getpid())
+
+
 def open_listener(path: Path, environ: Mapping[str, str]) -> trio.SocketListener:
     """The listening socket: handed over by systemd, or made at ``path`` with mode 0660.
 
     Raises:
         ConfigError: another daemon listens there, or the folder cannot be used.
     """
-    if environ.get("LISTEN_FDS") == "1" and environ.get("LISTEN_PID") == str(os.getpid()):
+    if is_handed_over(environ):
         return _handed_over()
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

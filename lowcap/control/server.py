@@ -107,6 +107,12 @@ class ControlServer:
             if client.follows == kind and client.keep(value):
                 client.push(notice("event", value))
 
+    def say_bye(self) -> None:
+        """Tell everybody that the daemon ends."""
+        for client in self._clients:
+            client.farewell = "the daemon ends"
+            client.push(notice("bye", {"reason": client.farewell}))
+
     async def handle(self, stream: trio.SocketStream) -> None:
         """One client from hello to goodbye. Its end never ends anything else."""
         peer = peer_of(stream.socket)

@@ -9,7 +9,7 @@ standard wire always answers False.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Protocol
 
 import trio
@@ -66,6 +66,7 @@ class TrioWire:
     def __init__(self, socket: trio_websocket.WebSocketConnection, limits: WireLimits) -> None:
         self._socket = socket
         self._limits = limits
+        self._pings = 0
         self._outbox, self._queued = trio.open_memory_channel[bytes](limits.queue_frames)
 
     def send_now(self, frame: bytes) -> bool:
@@ -82,7 +83,9 @@ class TrioWire:
         """Send a protocol ping and wait for its pong."""
         started_s = trio.current_time()
         with trio.move_on_after(self._limits.pong_within_s) as scope:
-            await self._socket.ping()
+            # A payload of our own: the library would draw one by chance.
+            self._pings += 1
+            await self._socket.ping(self._pings.to_bytes(4, "big"))
         if scope.cancelled_caught:
             raise ConnectionLost(f"no pong within {self._limits.pong_within_s:g} s")
         return trio.current_time() - started_s
@@ -238,11 +241,18 @@ async def _carry(
         raise ConnectionLost(lost)
 
 
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    else:
+        yield error
+
+
 def _first_words(group: BaseExceptionGroup[BaseException]) -> str:
-    """The first leaf of ``group`` in words."""
-    leaf: BaseException = group
-    while isinstance(leaf, BaseExceptionGroup):
-        leaf = leaf.exceptions[0]
+    """The leaf of ``group`` that explains most, in words: our own errors before the library's."""
+    leaves = list(_leaves(group))
+    leaf = next((each for each in leaves if isinstance(each, LowcapError)), leaves[0])
     if isinstance(leaf, trio_websocket.ConnectionClosed):
         reason = leaf.reason
         if reason is None:
@@ -252,4 +262,6 @@ def _first_words(group: BaseExceptionGroup[BaseException]) -> str:
         return f"the server refused the connection: HTTP {leaf.status_code}"
     if isinstance(leaf, LowcapError):
         return leaf.message
+    if isinstance(leaf, wsproto.utilities.ProtocolError):
+        return "the peer broke the WebSocket protocol, or was closing"
     return f"{type(leaf).__name__}: {leaf}" if str(leaf) else type(leaf).__name__

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 import trio
 from loguru import logger
 
 from lowcap.config import load, state_dir
-from lowcap.control.listen import open_listener, socket_path
+from lowcap.control.listen import is_handed_over, open_listener, socket_path
 from lowcap.core.clock import SystemClock, parse_as_of
 from lowcap.core.errors import ConfigError, LowcapError
 from lowcap.core.messages import TradingState
@@ -46,7 +48,9 @@ def run_program(
     folder = state_dir(settings, environ)
     path = socket_path(settings.control.socket, environ)
     os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold keys
     lock = StateLock(folder)
+    listener = _listen(path, environ, lock)
     around = Surroundings(
         net=SocketNet(),
         clock=clock,
@@ -54,36 +58,40 @@ def run_program(
         environ=environ,
         ring=set_up_logging(settings.log.level, environ),
         config_hash=digest,
+        listener=listener,
     )
+    refused: LowcapError | None = None
     try:
-        return trio.run(_main, settings, around, path, script, once_wait_s)
+        return trio.run(_main, settings, around, script, once_wait_s)
     except* LowcapError as group:
-        raise _first(group) from None
+        refused = _first(group)
     except* Exception as group:
         # A broken invariant: said in full, then systemd restarts us into recovery.
         logger.opt(exception=group).critical("{}", "the daemon ends: internal error")
     finally:
-        path.unlink(missing_ok=True)
+        if not is_handed_over(environ):
+            # systemd's own socket stays: clients queue on it until the next daemon comes.
+            path.unlink(missing_ok=True)
         lock.close()
+    if refused is not None:
+        raise refused
     return EXIT_INTERNAL
+
+
+def _listen(path: Path, environ: Mapping[str, str], lock: StateLock) -> trio.SocketListener:
+    try:
+        return open_listener(path, environ)
+    except ConfigError:
+        lock.close()
+        raise
 
 
 async def _main(
     settings: Settings,
     around: Surroundings,
-    socket: Path,
     script: tuple[MarketLine, ...],
     once_wait_s: float | None,
 ) -> int:
-    around = Surroundings(
-        net=around.net,
-        clock=around.clock,
-        state_dir=around.state_dir,
-        environ=around.environ,
-        ring=around.ring,
-        config_hash=around.config_hash,
-        listener=open_listener(socket, around.environ),
-    )
     stop = trio.Event()
     async with trio.open_nursery() as nursery:
 

@@ -23,6 +23,7 @@ from lowcap.ledger.replay import replay
 from lowcap.ledger.writer import Ledger, StateLock
 
 EPOCH_NS = 1_770_384_590 * 10**9
+EVENING_NS = 1_770_422_340 * 10**9  # 2026-02-06 23:59:00 UTC
 STARTED = RunStarted(version="1", mode="dry", config_hash="abc")
 FILL = Filled(
     client_id="lcd-1-4-e",
@@ -126,7 +127,7 @@ async def test_full_disk_is_an_error_and_nothing_is_lost(
 
 def test_a_new_day_starts_with_a_checkpoint_and_replay_starts_there(tmp_path: Path) -> None:
     async def main() -> None:
-        clock = LoopClock(EPOCH_NS)
+        clock = LoopClock(EVENING_NS)
         ledger = Ledger(tmp_path, clock, replay(tmp_path, lambda r: None))
         ledger.append(STARTED)
 
@@ -139,7 +140,7 @@ def test_a_new_day_starts_with_a_checkpoint_and_replay_starts_there(tmp_path: Pa
                 await ledger.keep_synced(state, lambda why: None, in_thread=False)
 
             nursery.start_soon(sync)
-            await trio.sleep(13 * 3600)
+            await trio.sleep(120)
             ledger.append(FILL)
             await trio.sleep(1)
             nursery.cancel_scope.cancel()

@@ -1,0 +1,1 @@
+"""Measurements. Each prints a table and JSON, beside a baseline of the same run."""

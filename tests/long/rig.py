@@ -1,0 +1,149 @@
+"""Real processes for the long checks: daemons, an exchange, and an operator's shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from lowcap.config import shipped
+from lowcap.control.client import Connection
+from lowcap.core.errors import LowcapError
+from lowcap.core.facts import Record
+from lowcap.ledger.record import decode_line
+
+Json = dict[str, Any]
+
+
+def write_config(folder: Path, overlay: Json) -> Path:
+    """The shipped configuration with ``overlay`` on it, state and socket in ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.toml").write_bytes(shipped("config.toml").read_bytes())
+    (folder / "config.d").mkdir(exist_ok=True)
+    tree = {
+        "state": {"dir": str(folder / "state")},
+        "control": {"socket": str(folder / "c.sock")},
+    } | overlay
+    (folder / "config.d" / "rig.toml").write_text(tomli_w.dumps(tree))
+    return folder / "config.toml"
+
+
+class Process:
+    """A lowcapd command as a process of its own, its stderr in a file."""
+
+    def __init__(self, folder: Path, name: str, *words: str) -> None:
+        self.log = folder / f"{name}.log"
+        with self.log.open("a") as log:
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", "lowcap", *words],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                text=True,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def lines(self, count: int) -> dict[str, str]:
+        """The ``name = 'value'`` lines that a server prints once it listens."""
+        assert self._child.stdout is not None
+        found = {}
+        for _ in range(count):
+            name, _, value = self._child.stdout.readline().partition(" = ")
+            found[name] = value.strip().strip("'")
+        return found
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash would."""
+        self._child.kill()
+        self._end()
+
+    def stop(self, within_s: float = 30) -> int:
+        """SIGTERM and the exit code; SIGKILL for one that does not leave."""
+        if self._child.poll() is None:
+            self._child.send_signal(signal.SIGTERM)
+        try:
+            self._child.wait(within_s)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+        self._end()
+        return self._child.returncode
+
+    def _end(self) -> None:
+        self._child.wait()
+        if self._child.stdout is not None:
+            self._child.stdout.close()
+
+    @property
+    def is_running(self) -> bool:
+        return self._child.poll() is None
+
+    def rss_kib(self) -> int:
+        """Resident memory."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+        raise AssertionError("the process has no VmRSS")
+
+
+@contextmanager
+def running(folder: Path, name: str, *words: str) -> Iterator[Process]:
+    """A process that is stopped whatever happens."""
+    process = Process(folder, name, *words)
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+def call(folder: Path, method: str, **params: Any) -> Any:
+    """One control request to the daemon of ``folder``."""
+    connection = Connection([folder / "c.sock"], 60)
+    try:
+        return connection.call(method, params)
+    finally:
+        connection.close()
+
+
+def wait_ready(folder: Path, within_s: float = 40, *, active: bool = True) -> Json:
+    """The status of a daemon that has recovered and would trade."""
+    give_up_s = time.monotonic() + within_s
+    status: Json = {}
+    while time.monotonic() < give_up_s:
+        try:
+            status = call(folder, "status")
+        except LowcapError:
+            time.sleep(0.05)
+            continue
+        ready = status["recovered"] and status["venue"]["contracts"] > 0
+        if ready and not active:
+            return status
+        prepared = status["venue"]["prepared"] == status["venue"]["contracts"]
+        if ready and prepared and status["state"] == "ACTIVE":
+            return status
+        time.sleep(0.05)
+    raise AssertionError(f"not ready within {within_s} s: {json.dumps(status)[:600]}")
+
+
+def ledger_records(folder: Path) -> list[Record]:
+    """Every readable record of a ledger, torn ends passed over."""
+    found = []
+    for path in sorted((folder / "state" / "ledger").glob("*.log")):
+        for line in path.read_bytes().splitlines():
+            try:
+                found.append(decode_line(line))
+            except LowcapError:
+                continue
+    return found

@@ -50,7 +50,8 @@ def decimal_from_wire(text: str) -> Decimal:
 
 def floor_to_step(qty: Decimal, step: Decimal) -> Decimal:
     """The largest multiple of ``step`` that is at most ``qty`` (for quantities ≥ 0)."""
-    return (qty / step).to_integral_value(ROUND_FLOOR) * step
+    # Integer division is exact; a quotient of 28 digits could round up to the next step.
+    return qty // step * step
 
 
 def price_to_tick(price: Decimal, tick: Decimal, *, up: bool) -> Decimal:

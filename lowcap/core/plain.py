@@ -24,5 +24,6 @@ def _shown(character: str) -> str:
     if character in "\n\t":
         return " "
     if unicodedata.category(character) in _HOSTILE:
-        return f"\\u{ord(character):04x}"
+        code = ord(character)
+        return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
     return character

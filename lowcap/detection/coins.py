@@ -63,6 +63,6 @@ def _unscaled(base: str, bases: Mapping[str, str]) -> str:
         return base
     for scale in _SCALES:
         rest = base.removeprefix(scale)
-        if rest and rest != base and rest not in bases:
-            return rest
+        if rest and rest != base:
+            return rest if rest not in bases else base
     return base

@@ -10,10 +10,14 @@ Phrases are written in configuration like this:
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
+from itertools import accumulate
 
 from ahocorasick_rs import AhoCorasick, Implementation
 from msgspec import Struct
+
+from lowcap.detection.text import normalise
 
 
 class _Phrase(Struct, frozen=True):
@@ -40,7 +44,10 @@ def _parse(written: str) -> _Phrase:
     open_left, open_right = text.startswith("*"), text.endswith("*")
     text = text.strip("*")
     digit_left, digit_right = text.startswith("<n>"), text.endswith("<n>")
-    text = text.removeprefix("<n>").removesuffix("<n>")
+    # In the form that texts have, or a curly apostrophe would never match.
+    text = normalise(text.removeprefix("<n>").removesuffix("<n>"))
+    text = text if digit_left else text.lstrip()
+    text = text if digit_right else text.rstrip()
     return _Phrase(
         text if exact else lower(text), open_left, open_right, exact, digit_left, digit_right
     )
@@ -48,10 +55,30 @@ def _parse(written: str) -> _Phrase:
 
 def lower(text: str) -> str:
     """Lower case with every character in its place, so that offsets stay true."""
-    lowered = text.lower()
+    lowered = text.lower().replace("ς", "σ")  # alike wherever it stands in its word
     if len(lowered) == len(text):
         return lowered
-    return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+    lowered = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+    return lowered.replace("ς", "σ")
+
+
+def phrase_faults(path: str, phrases: Iterable[str]) -> Iterable[str]:
+    """What is wrong with phrases as written in configuration under ``path``."""
+    for number, written in enumerate(phrases):
+        if fault := _phrase_fault(written):
+            yield f"{path}[{number}]: the phrase {written!r} {fault}"
+
+
+def _phrase_fault(written: str) -> str:
+    text = _parse(written).text
+    if not text.strip():
+        return "is empty"
+    if "\n" in text:
+        return "spans lines"
+    inside = written.removeprefix("=").strip("*")
+    if "<n>" in inside.removeprefix("<n>").removesuffix("<n>"):
+        return "has <n> elsewhere than at an end"
+    return ""
 
 
 def _is_word(character: str) -> bool:
@@ -66,10 +93,14 @@ class Scan:
 
     def first(self, phrases: Iterable[str], erased: Iterable[str] = ()) -> Found | None:
         """The first of ``phrases`` that occurs outside every occurrence of ``erased``."""
-        gaps = [f for phrase in erased for f in self._found.get(phrase, ())]
+        gaps = sorted((f.start, f.end) for phrase in erased for f in self._found.get(phrase, ()))
+        starts = [start for start, _ in gaps]
+        reach = list(accumulate((end for _, end in gaps), max))
         for phrase in phrases:
             for found in self._found.get(phrase, ()):
-                if not any(g.start <= found.start and found.end <= g.end for g in gaps):
+                # Of the gaps that begin at or before it, does one reach to its end?
+                before = bisect_right(starts, found.start)
+                if not before or reach[before - 1] < found.end:
                     return found
         return None
 

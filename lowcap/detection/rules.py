@@ -68,7 +68,7 @@ class Detector:
         texts = Texts(item, lambda: self._index)
         if texts.too_long:
             return Verdict(reason="too-long")
-        if mark := stale_mark(item.title):
+        if mark := stale_mark(texts.text("title")):
             return Verdict(reason="stale", detail=f"the title says {mark}")
         signal: Signal | None = None
         misses: list[Miss] = []

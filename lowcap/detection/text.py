@@ -10,27 +10,38 @@ import html
 import re
 import unicodedata
 
-SCAN_CHARACTERS_MAX = 65_536
+SCAN_BYTES_MAX = 65_536
+# Marks on one letter beyond these are dropped: sorting them costs the square of their number.
+MARKS_MAX = 30
 
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
-_TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
+# Within one line: a lone < may not swallow the marks of a quote below it.
+_TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,200}>")
+_LINE_END = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_LONG_REFERENCE = re.compile(r"&#[0-9]{8,};?")  # no character has such a number
 _BLANKS = re.compile(r"[^\S\n]+")
 _URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
-_QUOTE_LINE = re.compile(r"^Quote \[@", re.MULTILINE)
-_RETWEET = re.compile(r"[^\n]{0,100}? retweeted @\w{1,30}:")
+# An address without its scheme: the first word of its kind to hold a dot and then a slash.
+_BARE_URL = re.compile(r"(?<!\S)[^\s/.]+(?:\.[^\s/.]+)*\.[A-Za-z]{2,24}/\S*")
+_QUOTE_LINE = re.compile(r"^ ?Quote \[@", re.MULTILINE)
+# A machine translation may stand in brackets above the header.
+_RETWEET = re.compile(r"(?:\[[^\n]*\]\s*\n\s*)?(?:[^\n]{0,100}? retweeted @\w{1,30}:|[Rr][Tt] @)")
 _REPLY_HEADER = re.compile(r"^>>REPLY [^\n]*?\(@\w{1,30}\):?", re.MULTILINE)
 _QUOTE_MARK = re.compile(r">>(?:QUOTE|RT)\b")
 
-_ASCII_LIKE = {ord(c): "'" for c in "‘’‛ʼ´`＇"} | {ord(c): '"' for c in "“”„‟"}
-_ASCII_LIKE |= {ord(c): "-" for c in "‐‑‒–—―−﹣－"}
-# Zero-width and bidirectional controls: invisible, so they may not split a word.
-_INVISIBLE = dict.fromkeys(
-    [
-        *(0x00AD, 0x061C, 0x180E, 0xFEFF),
-        *range(0x200B, 0x2010),
-        *range(0x202A, 0x202F),
-        *range(0x2060, 0x2070),
-    ]
+_FOLDED = dict.fromkeys("‘’‛ʼ´`＇", "'") | dict.fromkeys("“”„‟", '"')
+_FOLDED |= dict.fromkeys("‐‑‒–—―−﹣－", "-")
+# Marks that do not say so themselves, taken apart so that they count as such.
+_FOLDED |= {"\u0f73": "\u0f71\u0f72", "\u0f75": "\u0f71\u0f74", "\u0f81": "\u0f71\u0f80"}
+_FOLDED |= {"\uff9e": "\u3099", "\uff9f": "\u309a"}
+_TO_FOLD = re.compile("[" + "".join(_FOLDED) + "]")
+_STACKED = re.compile(rb"[^\0]{%d,}" % (MARKS_MAX + 1))
+# Zero-width and bidirectional controls, fillers, selectors: invisible, so they may not split a
+# word. Lone surrogates are no characters at all.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
 )
 
 
@@ -42,23 +53,51 @@ def normalise(text: str) -> str:
     collapsed. Homoglyphs are left alone: they simply do not match.
     """
     if "&" in text:
-        text = html.unescape(html.unescape(text))
+        text = _unescaped(_unescaped(text))
+    text = _LINE_END.sub("\n", text)
     if "<" in text:
         text = _TAG.sub("", _BREAK.sub("\n", text))
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", text.translate(_ASCII_LIKE))
-        text = text.translate(_INVISIBLE).translate(_ASCII_LIKE)
-    return _BLANKS.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n"))
+        text = unicodedata.normalize("NFKC", _unstacked(_folded(text)))
+        text = _folded(_INVISIBLE.sub("", text))
+    return _BLANKS.sub(" ", text)
+
+
+def too_long(text: str) -> bool:
+    """Whether ``text`` is longer than what rules scan, in bytes of UTF-8."""
+    if len(text) * 4 <= SCAN_BYTES_MAX:
+        return False
+    return len(text.encode("utf-8", "surrogatepass")) > SCAN_BYTES_MAX
+
+
+def _unescaped(text: str) -> str:
+    return html.unescape(_LONG_REFERENCE.sub("\ufffd", text))
+
+
+def _folded(text: str) -> str:
+    return _TO_FOLD.sub(lambda found: _FOLDED[found[0]], text)
+
+
+def _unstacked(text: str) -> str:
+    """``text`` with no letter carrying more than ``MARKS_MAX`` marks."""
+    classes = bytes(map(unicodedata.combining, text))
+    kept, start = [], 0
+    for run in _STACKED.finditer(classes):
+        kept.append(text[start : run.start() + MARKS_MAX])
+        start = run.end()
+    return "".join([*kept, text[start:]]) if kept else text
 
 
 def without_urls(text: str) -> str:
     """``text`` with web addresses blanked out."""
-    return _URL.sub(" ", text) if "://" in text or "www." in text.lower() else text
+    if "/" not in text and "." not in text:
+        return text
+    return _BARE_URL.sub(" ", _URL.sub(" ", text))
 
 
 def is_retweet_text(text: str) -> bool:
     """Whether a post's text says that it repeats another account, whatever its flags say."""
-    return _RETWEET.match(text) is not None or text.startswith("RT @")
+    return _RETWEET.match(text.strip()) is not None
 
 
 def own_text(text: str, markup: str) -> str:
@@ -74,7 +113,7 @@ def _own_tree(text: str) -> str:
     quote = _QUOTE_LINE.search(text)
     if quote is not None:
         text = text[: quote.start()]
-    return "\n".join(line for line in text.split("\n") if not line.startswith(">"))
+    return "\n".join(line for line in text.split("\n") if not line.lstrip().startswith(">"))
 
 
 def _own_phoenix(text: str) -> str:
@@ -90,7 +129,7 @@ _STALE = re.compile(r"\[\s*\d+\s*(?:minute|hour|day)s?\s+ago\s*\]", re.IGNORECAS
 
 def stale_mark(title: str) -> str:
     """The words by which a title says that its story is re-delivered, as ``[272 minutes ago]``."""
-    found = _STALE.search(title) if "ago" in title else None
+    found = _STALE.search(title) if "[" in title else None
     return found[0] if found is not None else ""
 
 

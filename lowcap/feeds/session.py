@@ -83,7 +83,7 @@ class FeedSession:
 
         async def session(wire: Wire) -> None:
             if key and self._feed.format == "tree":
-                wire.send_now(f"login {key}".encode())
+                _say(wire, f"login {key}")
             self._change("up", "")
             await self._stay_alive(wire)
 
@@ -107,10 +107,7 @@ class FeedSession:
             elif trio.current_time() - heard_s > self._feed.idle_s:
                 raise ConnectionLost(f"no frame for {self._feed.idle_s} s")
             if self._feed.text_ping_s:
-                try:
-                    wire.send_now(b"ping")
-                except NotSent as error:
-                    raise ConnectionLost(error.message) from error
+                _say(wire, "ping")
 
     def _lost(self, reason: str, wait_s: float) -> None:
         self._change("down", reason)
@@ -129,6 +126,19 @@ def _read_key(path: str) -> str:
     if not path:
         return ""
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
+        key = Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ConnectionLost(f"key file {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ConnectionLost(f"key file {path}: not text") from error
+    # Anything else would log in anonymously, or put a second line on the wire.
+    if not key or not key.isascii() or not key.isprintable() or " " in key:
+        raise ConnectionLost(f"key file {path}: expected one word of plain characters")
+    return key
+
+
+def _say(wire: Wire, text: str) -> None:
+    try:
+        wire.send_now(text.encode())
+    except NotSent as error:
+        raise ConnectionLost(error.message) from error

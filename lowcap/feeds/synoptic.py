@@ -10,11 +10,12 @@ from msgspec import Struct
 from lowcap.core.clock import iso_to_ms
 from lowcap.core.messages import NewsItem, NotNews, Reading
 
+READINGS_MAX = 200  # a release has a dozen; more is none
 POST_CREATED = "stream.post.created"
 
 
 class _Post(Struct):
-    id: str | int | None = None
+    id: Any = None
     streamId: str | None = None
     text: str | None = None
     createdAt: str | None = None
@@ -38,6 +39,8 @@ class SynopticDecoder:
 
     def decode(self, frame: bytes, received_ns: int) -> NewsItem | NotNews:
         """The news item of a frame; only newly created posts are news. Never raises."""
+        if frame in (b"pong", b"ping"):
+            return NotNews("heartbeat")
         try:
             data = _decoder.decode(frame)
         except msgspec.ValidationError as error:
@@ -50,7 +53,7 @@ class SynopticDecoder:
         return NewsItem(
             feed=self._feed,
             received_ns=received_ns,
-            source_id=str(post.id) if post.id is not None else "",
+            source_id=str(post.id) if isinstance(post.id, (str, int)) else "",
             time_ms=iso_to_ms(post.createdAt) if post.createdAt else None,
             source=post.streamId or "",
             title=(post.text or "").split("\n", 1)[0],
@@ -71,21 +74,23 @@ def _readings(post: _Post) -> tuple[Reading, ...] | None:
             except (msgspec.DecodeError, RecursionError):
                 return None
         rows = holder.get("numbers") if isinstance(holder, dict) else None
-    if not isinstance(rows, list):
+    if not isinstance(rows, list) or len(rows) > READINGS_MAX:
         return None
-    return tuple(_reading(row) for row in rows if isinstance(row, dict))
+    readings = (_reading(row) for row in rows if isinstance(row, dict))
+    return tuple(reading for reading in readings if reading is not None)
 
 
-def _reading(row: dict[str, Any]) -> Reading:
-    def text(name: str) -> str:
-        value = row.get(name)
-        return value if isinstance(value, str) else ""
-
+def _reading(row: dict[str, Any]) -> Reading | None:
+    """One figure, or None where a word about it is no text: it may not pass as left out."""
+    words = [row.get(key) for key in ("name", "unit", "country")]
+    if not all(word is None or isinstance(word, str) for word in words):
+        return None
+    name, unit, country = (word or "" for word in words)
     return Reading(
-        name=text("name"),
+        name=name,
         actual=row.get("actual"),
         forecast=row.get("forecast"),
         previous=row.get("previous"),
-        unit=text("unit"),
-        country=text("country"),
+        unit=unit,
+        country=country,
     )

@@ -10,8 +10,9 @@ from msgspec import Struct, field
 
 from lowcap.core.messages import NewsItem, NotNews
 
-_TITLE_HANDLE = re.compile(r"\(@(\w{1,30})\)\s*$")
-_OLD_POST = re.compile(r"[^\n]{1,120}? \(@(\w{1,30})\): ")
+# Whatever stands there is a handle, so that an odd one differs instead of being overlooked.
+_TITLE_HANDLE = re.compile(r"\(@([^()\s]+)\)\s*$")
+_OLD_POST = re.compile(r"[^\n]{1,120}? \(@([^()\s]{1,60})\): ")
 _STATUS_URL = re.compile(
     r"https?://(?:www\.|mobile\.)?(?:twitter|x)\.com/(\w{1,30})/status/", re.IGNORECASE
 )
@@ -30,7 +31,7 @@ class _Author(Struct):
 
 
 class _Frame(Struct):
-    id: str | int | None = field(default=None, name="_id")
+    id: Any = field(default=None, name="_id")
     title: str | None = None
     body: str | None = None
     text: str | None = None
@@ -75,21 +76,21 @@ class TreeDecoder:
         url = data.link or data.url or ""
         info = data.info or _Info()
         author = data.author if isinstance(data.author, _Author) else _Author()
-        handles = _handles(author.screen_name, title, url)
         old_post = (data.source or "").lower() == "twitter" and data.info is None
-        if old_post and not handles and (found := _OLD_POST.match(title)):
-            handles, title, body = (found[1].lower(),), title, title[found.end() :]
-        author_id = info.twitterId if info.twitterId is not None else author.id
+        found = _OLD_POST.match(title) if old_post else None
+        handles = _handles(author.screen_name, found[1] if found else None, title, url)
+        if found is not None and not body:
+            body = title[found.end() :]
         is_post = bool(handles) and (
             data.type == "direct" or old_post or author.screen_name is not None
         )
         return NewsItem(
             feed=self._feed,
             received_ns=received_ns,
-            source_id=str(data.id) if data.id is not None else "",
+            source_id=str(data.id) if isinstance(data.id, (str, int)) else "",
             time_ms=_milliseconds(data.time),
             source=data.source or "",
-            author_id=str(author_id) if author_id is not None else "",
+            author_id=_author_id(info.twitterId, author.id),
             handles=handles,
             title=title,
             body=body,
@@ -102,14 +103,21 @@ class TreeDecoder:
         )
 
 
-def _handles(screen_name: str | None, title: str, url: str) -> tuple[str, ...]:
+def _author_id(*shown: str | int | None) -> str:
+    """The numeric id that the frame shows; two different ones are nobody's."""
+    return " or ".join(dict.fromkeys(str(number) for number in shown if number is not None))
+
+
+def _handles(screen_name: str | None, prefix: str | None, title: str, url: str) -> tuple[str, ...]:
     """Every account name that the frame shows, lower case, without repeats."""
-    shown = [screen_name] if screen_name else []
+    shown = [name for name in (screen_name, prefix) if name]
     if found := _TITLE_HANDLE.search(title):
         shown.append(found[1])
-    if found := _STATUS_URL.match(url):
+    # x.com/i/status/1 names no account.
+    if (found := _STATUS_URL.match(url)) and found[1] != "i":
         shown.append(found[1])
-    return tuple(dict.fromkeys(name.lower() for name in shown))
+    # Only ASCII has upper and lower case here: the Kelvin sign is not a k.
+    return tuple(dict.fromkeys(n.lower() if n.isascii() else n for n in shown))
 
 
 def _milliseconds(time: float | None) -> int | None:

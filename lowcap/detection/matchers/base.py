@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Protocol
 
@@ -11,7 +12,20 @@ from msgspec import Struct
 from lowcap.core.messages import NewsItem
 from lowcap.detection.coins import CoinTable
 from lowcap.detection.phrases import PhraseIndex, Scan
-from lowcap.detection.text import SCAN_CHARACTERS_MAX, normalise, own_text
+from lowcap.detection.text import normalise, own_text, too_long
+
+SYMBOL = re.compile(r"[A-Z0-9]{5,30}")
+
+
+def symbol_faults(symbols: tuple[str, ...]) -> Iterable[str]:
+    """What is wrong with the ``symbols`` of a match table."""
+    if not symbols:
+        yield "symbols: expected at least one"
+    for symbol in symbols:
+        if SYMBOL.fullmatch(symbol) is None:
+            yield f"symbols: expected symbols in capitals, like BTCUSDT, not {symbol!r}"
+    if len(set(symbols)) < len(symbols):
+        yield "symbols: one is named twice"
 
 
 class Hit(Struct, frozen=True):
@@ -51,7 +65,8 @@ class Texts:
     @property
     def too_long(self) -> bool:
         """Whether a field is longer than what rules scan."""
-        return max(len(self._item.title), len(self._item.body)) > SCAN_CHARACTERS_MAX
+        item = self._item
+        return any(map(too_long, (item.title, item.body, item.source, item.url)))
 
     def text(self, view: str) -> str:
         """``title``, ``body`` or ``own`` (what the account itself wrote), normalised."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from attrs import frozen
@@ -10,6 +11,7 @@ from attrs import frozen
 from lowcap.core.messages import NewsItem
 from lowcap.detection.coins import CoinTable
 from lowcap.detection.matchers.base import Hit, No, Texts
+from lowcap.detection.text import normalise
 
 _TICKER = re.compile(r"\(([A-Z0-9]{1,15})\)")
 
@@ -36,6 +38,22 @@ class ListingMatch:
         """Listings are matched without the shared index: their phrases ignore blanks."""
         return []
 
+    def faults(self) -> Iterable[str]:
+        """What types cannot show, each with its path under the table."""
+        if not self.source.strip():
+            yield "source: expected the sender's name"
+        if self.hosts and not self.path.startswith("/"):
+            yield "path: expected a path that begins with /"
+        for path in ("any_of", "markets"):
+            if not getattr(self, path):
+                yield f"{path}: expected at least one phrase"
+        for path in ("any_of", "markets", "none_of"):
+            for number, phrase in enumerate(getattr(self, path)):
+                if not _squeezed(phrase):
+                    yield f"{path}[{number}]: the phrase {phrase!r} is empty"
+        if not 1 <= self.coins_max <= 20:
+            yield "coins_max: expected 1 to 20"
+
 
 class ListingReading:
     """Compiled form of ``ListingMatch``; ``key`` is the stem of the per-coin dedupe key."""
@@ -44,22 +62,27 @@ class ListingReading:
         self._match = match
         self._key = key
         self._any_of = [_squeezed(phrase) for phrase in match.any_of]
-        self._none_of = [_squeezed(phrase) for phrase in match.none_of]
-        self._markets = [_squeezed(market) for market in match.markets]
+        # A blank that a phrase has may be missing in a title; one it has not may not be
+        # ignored, or "Seven Token" would be an event.
+        self._none_of = [normalise(phrase).strip().lower() for phrase in match.none_of]
+        markets = "|".join(re.escape(normalise(market).strip()) for market in match.markets)
+        # ASCII neighbours only: "KRW마켓" names the won market, the ticker KRWQ does not.
+        self._market = re.compile(rf"(?<![A-Za-z0-9])(?:{markets})(?![A-Za-z0-9])", re.IGNORECASE)
         self._not_coins = frozenset(match.not_coins)
+        self._hosts = frozenset(host.lower() for host in match.hosts)
 
     def judge(self, item: NewsItem, texts: Texts, coins: CoinTable) -> Hit | No:
         """Sender, listing words, market, blocking words, coins; all from the title."""
         if not self._is_sender(item):
             return No("source")
         title = texts.text("title")
-        squeezed = _squeezed(title)
+        squeezed = "".join(title.lower().split())
         phrase = next((p for p in self._any_of if p in squeezed), None)
         if phrase is None:
             return No("no-phrase", near=True)
-        if not any(market in squeezed for market in self._markets):
+        if self._market.search(title) is None:
             return No("market", "no won market named", near=True)
-        blocked = next((p for p in self._none_of if p in squeezed), None)
+        blocked = self._blocked(title.lower(), squeezed)
         if blocked is not None:
             return No("forbidden-phrase", blocked, near=True)
         tickers = [t for t in _TICKER.findall(title) if t not in self._not_coins]
@@ -72,17 +95,29 @@ class ListingReading:
         return Hit(tuple(targets), (phrase, *tickers))
 
     def _is_sender(self, item: NewsItem) -> bool:
-        if item.source.lower() == self._match.source:
+        if item.source and item.source.lower() == self._match.source.lower():
             return True
-        if not item.url:
+        # What readers of addresses disagree on (a backslash, blanks) names no sender.
+        if not item.url or "\\" in item.url or not item.url.isprintable() or " " in item.url:
             return False
         try:
             link = urlsplit(item.url)
         except ValueError:
             return False
-        return (link.hostname or "") in self._match.hosts and self._match.path in link.path
+        return (
+            link.scheme in ("http", "https")
+            and link.username is None
+            and (link.hostname or "") in self._hosts
+            and self._match.path in link.path
+        )
+
+    def _blocked(self, lowered: str, squeezed: str) -> str | None:
+        for phrase in self._none_of:
+            if phrase in lowered or (" " in phrase and phrase.replace(" ", "") in squeezed):
+                return phrase
+        return None
 
 
 def _squeezed(text: str) -> str:
-    """Lower case without blanks."""
-    return "".join(text.lower().split())
+    """Normalised, lower case, without blanks."""
+    return "".join(normalise(text).lower().split())

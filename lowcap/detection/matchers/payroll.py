@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, time
 from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
@@ -10,10 +11,11 @@ from zoneinfo import ZoneInfo
 from attrs import frozen
 from msgspec import Struct
 
+from lowcap.core.clock import NS_PER_MS
 from lowcap.core.messages import NewsItem
 from lowcap.core.messages import Reading as Figure
 from lowcap.detection.coins import CoinTable
-from lowcap.detection.matchers.base import Hit, No, Texts
+from lowcap.detection.matchers.base import Hit, No, Texts, symbol_faults
 from lowcap.detection.text import normalise
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -31,10 +33,17 @@ _COUNTRIES = frozenset({"", "us", "usa", "united states"})
 _AMOUNT = re.compile(r"([+-]?)\s*(\d[\d, ]*(?:\.\d+)?|\.\d+)\s*([KM]?)", re.IGNORECASE)
 _PERCENT = re.compile(r"([+-]?)\s*(\d[\d, ]*(?:\.\d+)?|\.\d+)\s*%?")
 _GROUPS = re.compile(r"\d{1,3}(?:[, ]\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+")
+_SUFFIXES = {"K": 1_000, "M": 1_000_000}
 _THOUSANDS = frozenset({"k", "thousand", "thousands"})
+_PERSONS = frozenset({"job", "jobs", "person", "persons", "people", "employees", "workers"})
+_SMALL = 2_000
+_NAME_MAX, _VALUE_MAX = 100, 28  # longer is no headline and no figure
+AHEAD_MS_MAX = 5_000
+_TIME_MS_MAX = 32_503_680_000_000  # the year 3000: the calendar ends before the number does
 _SANE_JOBS = (Decimal(-25_000_000), Decimal(6_000_000))
 _SANE_RATE = (Decimal(1), Decimal(25))
 _MOVE = Decimal("0.1")
+RATES = ("in-line", "up", "down")
 
 
 @frozen(kw_only=True)
@@ -57,6 +66,24 @@ class PayrollMatch:
     def phrases(self) -> list[str]:
         """Prose is never read for figures."""
         return []
+
+    def faults(self) -> Iterable[str]:
+        """What types cannot show, each with its path under the table."""
+        if not self.stream_id.strip():
+            yield "stream_id: expected the stream's id"
+        if self.rate not in RATES:
+            yield f"rate: expected one of {', '.join(RATES)}, not {self.rate!r}"
+        if self.above is not None and self.at_least is not None:
+            yield "above: expected either above or at_least"
+        if self.at_most is not None and self.below is not None:
+            yield "at_most: expected either at_most or below"
+        low = self.above if self.above is not None else self.at_least
+        high = self.at_most if self.at_most is not None else self.below
+        if low is None and high is None:
+            yield "at_most: expected a band: above or at_least, at_most or below"
+        if low is not None and high is not None and low >= high:
+            yield "at_most: expected the upper end of the band above the lower"
+        yield from symbol_faults(self.symbols)
 
     def holds(self, jobs: Decimal) -> bool:
         """Whether a print lies in this band."""
@@ -101,8 +128,12 @@ class PayrollReading:
 
 def read_release(item: NewsItem) -> Print | No:
     """The headline print of a release frame, or why there is none to trade on."""
-    if item.time_ms is None:
+    received_ms = item.received_ns // NS_PER_MS
+    if item.time_ms is None or not 0 < item.time_ms < _TIME_MS_MAX:
         return No("time", "no usable release time", near=True)
+    if item.time_ms > received_ms + AHEAD_MS_MAX:
+        ahead_ms = item.time_ms - received_ms
+        return No("time", f"{ahead_ms} ms ahead of our clock", near=True)
     moment = datetime.fromtimestamp(item.time_ms / 1000, UTC).astimezone(NEW_YORK)
     if moment.weekday() >= 5 or not _WINDOW[0] <= moment.time() <= _WINDOW[1]:
         return No("time", f"{moment:%a %H:%M:%S} New York is no release time", near=True)
@@ -113,53 +144,85 @@ def read_release(item: NewsItem) -> Print | No:
         return No("no-print", "no payroll figure with a value", near=True)
     if len(jobs) > 1:
         return No("ambiguous", "two payroll figures with different values", near=True)
-    return Print(jobs.pop(), _rate_move(figures), f"{moment:%Y-%m-%d}")
+    moves = _rate_moves(figures)
+    if len(moves) > 1:
+        return No("ambiguous", "two jobless rates that differ", near=True)
+    return Print(jobs.pop(), moves.pop() if moves else "in-line", f"{moment:%Y-%m-%d}")
 
 
 def _is_headline(figure: Figure, pattern: re.Pattern[str]) -> bool:
+    if len(figure.name) > _NAME_MAX:
+        return False
     name = " ".join(normalise(figure.name).split())
-    return pattern.fullmatch(name) is not None and figure.country.lower() in _COUNTRIES
+    return pattern.fullmatch(name) is not None and figure.country.strip().lower() in _COUNTRIES
 
 
-def _rate_move(figures: tuple[Figure, ...]) -> str:
-    """``up``, ``down`` or ``in-line``: the jobless rate against its forecast, else its past."""
-    for figure in figures:
-        if not _is_headline(figure, _RATE):
-            continue
-        actual = rate_value(figure.actual)
-        reference = rate_value(figure.forecast)
-        if reference is None:
-            reference = rate_value(figure.previous)
-        if actual is None or reference is None:
-            return "in-line"
-        move = (actual - reference).quantize(Decimal("0.001"))
-        if abs(move) >= _MOVE:
-            return "up" if move > 0 else "down"
-    return "in-line"
+def _rate_moves(figures: tuple[Figure, ...]) -> set[str]:
+    """What the headline rates of a release did: ``up``, ``down``, ``in-line``.
+
+    More than one where figures contradict each other, none where there is no
+    rate or nothing to compare it with.
+    """
+    rates = [figure for figure in figures if _is_headline(figure, _RATE)]
+    actuals = {value for f in rates if (value := rate_value(f.actual)) is not None}
+    if len(actuals) > 1:
+        return {"up", "down"}
+    return {move for figure in rates if (move := _rate_move(figure)) is not None}
+
+
+def _rate_move(figure: Figure) -> str | None:
+    """The jobless rate against its forecast, else its past; None without either."""
+    actual = rate_value(figure.actual)
+    reference = rate_value(figure.forecast)
+    if reference is None:
+        reference = rate_value(figure.previous)
+    if actual is None or reference is None:
+        return None
+    move = (actual - reference).quantize(Decimal("0.001"))
+    if abs(move) < _MOVE:
+        return "in-line"
+    return "up" if move > 0 else "down"
 
 
 def jobs_value(raw: object, unit: str) -> Decimal | None:
     """Jobs as a whole number of people, or None where ``raw`` has no usable value."""
-    scale = Decimal(1)
+    suffix = ""
     if isinstance(raw, str):
-        match = _AMOUNT.fullmatch(normalise(raw).strip())
+        match = _AMOUNT.fullmatch(_short(raw))
         value = _grouped(match[1], match[2]) if match else None
         suffix = match[3].upper() if match else ""
-        scale = {"K": Decimal(1_000), "M": Decimal(1_000_000)}.get(suffix, Decimal(1))
     else:
-        value, suffix = _plain_number(raw), ""
+        value = _plain_number(raw)
     if value is None:
         return None
-    if not suffix and (unit.lower() in _THOUSANDS or (not unit and abs(value) < 2_000)):
-        scale = Decimal(1_000)
+    scale = _SUFFIXES[suffix] if suffix else _unit_scale(unit.strip().lower(), value)
+    if scale is None:
+        return None
     jobs = value * scale
-    return jobs if _SANE_JOBS[0] <= jobs <= _SANE_JOBS[1] else None
+    if not _SANE_JOBS[0] <= jobs <= _SANE_JOBS[1] or jobs != jobs.to_integral_value():
+        return None
+    return jobs.to_integral_value()
+
+
+def _unit_scale(unit: str, value: Decimal) -> int | None:
+    """What a number without suffix counts in; None where it cannot be told."""
+    if unit in _THOUSANDS:
+        return 1_000
+    if abs(value) >= _SMALL or unit in _PERSONS:
+        return 1
+    # A small number in a unit we do not know may be millions, per cent, anything.
+    return 1_000 if not unit else None
+
+
+def _short(raw: str) -> str:
+    """A figure's text in normal form; empty where it is too long to be one."""
+    return normalise(raw).strip() if len(raw) <= _VALUE_MAX else ""
 
 
 def rate_value(raw: object) -> Decimal | None:
     """A jobless rate in per cent, or None. Values up to 0.5 are fractions."""
     if isinstance(raw, str):
-        match = _PERCENT.fullmatch(normalise(raw).strip())
+        match = _PERCENT.fullmatch(_short(raw))
         value = _grouped(match[1], match[2]) if match else None
     else:
         value = _plain_number(raw)

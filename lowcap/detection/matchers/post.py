@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
 from attrs import frozen
 
 from lowcap.core.messages import NewsItem
 from lowcap.detection.coins import CoinTable
-from lowcap.detection.matchers.base import Hit, No, Texts
+from lowcap.detection.matchers.base import Hit, No, Texts, symbol_faults
+from lowcap.detection.phrases import phrase_faults
 from lowcap.detection.text import is_retweet_text
+
+_HANDLE = re.compile(r"[A-Za-z0-9_]{1,30}")
 
 
 @frozen(kw_only=True)
@@ -36,6 +42,21 @@ class PostMatch:
         """Everything to look for."""
         return [*self.any_of, *self.none_of, *self.erase]
 
+    def faults(self) -> Iterable[str]:
+        """What types cannot show, each with its path under the table."""
+        if not self.authors:
+            yield "authors: expected at least one"
+        for number, author in enumerate(self.authors):
+            if _HANDLE.fullmatch(author.handle) is None:
+                yield f"authors[{number}].handle: expected a handle without @"
+            if author.id and not (author.id.isascii() and author.id.isdecimal()):
+                yield f"authors[{number}].id: expected digits"
+        if not self.any_of:
+            yield "any_of: expected at least one phrase"
+        yield from symbol_faults(self.symbols)
+        for path in ("any_of", "none_of", "erase"):
+            yield from phrase_faults(path, getattr(self, path))
+
 
 class PostReading:
     """Compiled form of ``PostMatch``; ``key`` is the dedupe key's stem."""
@@ -58,6 +79,8 @@ class PostReading:
         own = texts.text("own")
         if not own or own.startswith("@"):
             return No("no-own-text", near=True)
+        if is_retweet_text(own):  # below something that is not the account's own
+            return No("retweet", near=True)
         scan = texts.scan("own")
         found = scan.first(self._match.any_of, self._match.erase)
         if found is None:

@@ -1,0 +1,233 @@
+"""What types cannot show: settings that are well formed and still make no sense, or no good."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from urllib.parse import urlsplit
+
+from lowcap.detection.matchers.base import SYMBOL
+from lowcap.detection.phrases import phrase_faults
+from lowcap.detection.rules import Trigger
+from lowcap.settings import Settings
+
+MODES = ("dry", "testnet", "live")
+FEED_FORMATS = ("tree", "synoptic")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+TIERS = ("macro", "regular", "batch")
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+# The one source that offers no TLS (docs/feeds.md).
+_PLAIN_ALLOWED = frozenset({"tokyo.treeofalpha.com"})
+# Testnet needs no arming, so it may not reach the live venue by its address.
+_TESTNET_HOST = re.compile(r"(?:.+\.)?binancefuture\.com|demo-[a-z0-9-]+\.binance\.com")
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}")
+
+_Bound = tuple[Decimal | int, Decimal | int]
+# Path of a number to the least and the largest that it may be, both allowed.
+_WITHIN: dict[str, _Bound] = {
+    "state.keep_days": (1, 36_500),
+    "paper.tick_ms": (1, 3_600_000),
+    "paper.step_bps": (0, 10_000),
+    "paper.port": (0, 65_535),
+    "order.entry_recv_window_ms": (100, 10_000),
+    "order.exit_recv_window_ms": (100, 10_000),
+    "order.reply_timeout_ms": (100, 10_000),
+    "leverage.max": (1, 20),
+    "protect.stop_deadline_ms": (100, 60_000),
+}
+_ABOVE_ZERO = (
+    "paper.wallet_usdt",
+    "order.collar_pct",
+    "sizing.scale",
+    "sizing.default_usd",
+    "limits.order_notional_usd_max",
+    "limits.position_notional_usd_max",
+    "limits.gross_notional_usd_max",
+    "limits.open_positions_max",
+    "limits.day_loss_usd_max",
+    "limits.entries_per_s_max",
+    "limits.entries_per_min_max",
+    "limits.margin_pct_max",
+    "limits.price_age_ms_max",
+    "limits.mark_last_pct_max",
+    "protect.stop_pct",
+)
+_AT_MOST: dict[str, int] = {
+    "order.collar_pct": 5,
+    "limits.margin_pct_max": 30,
+    "limits.mark_last_pct_max": 100,
+}
+
+
+def faults_of(settings: Settings) -> list[str]:
+    """Every fault that types cannot show, each with its path."""
+    return [
+        *_words(settings),
+        *_numbers(settings),
+        *_ladder(settings),
+        *_exchange(settings),
+        *_feeds(settings),
+        *_triggers(settings),
+    ]
+
+
+def _words(settings: Settings) -> Iterable[str]:
+    choices = {
+        "mode": (settings.mode, MODES),
+        "shutdown.positions": (settings.shutdown.positions, ("keep", "flatten")),
+        "log.level": (settings.log.level, LOG_LEVELS),
+    }
+    for path, (value, known) in choices.items():
+        if value not in known:
+            yield f"{path}: expected one of {', '.join(known)}, not {value!r}"
+    for path in ("state.dir", "control.socket", "exchange.credentials_dir"):
+        if "\0" in str(_at(settings, path)):
+            yield f"{path}: expected a path, not text with a NUL character"
+    yield from _dollars("sizing.symbol_usd", settings.sizing.symbol_usd)
+
+
+def _numbers(settings: Settings) -> Iterable[str]:
+    for path, (least, most) in _WITHIN.items():
+        if not least <= _at(settings, path) <= most:
+            yield f"{path}: expected {least} to {most}"
+    for path in _ABOVE_ZERO:
+        if _at(settings, path) <= 0:
+            yield f"{path}: expected more than 0"
+    for path, most in _AT_MOST.items():
+        if _at(settings, path) > most:
+            yield f"{path}: expected at most {most}"
+    if settings.protect.stop_pct >= 50:
+        yield "protect.stop_pct: expected below 50"
+    if settings.limits.entries_per_min_max > 30 and not _all_loopback(settings):
+        yield "limits.entries_per_min_max: expected at most 30 away from loopback"
+
+
+def _at(settings: Settings, path: str) -> Decimal | int:
+    section, _, name = path.partition(".")
+    value: Decimal | int = getattr(getattr(settings, section), name)
+    return value
+
+
+def _dollars(path: str, amounts: dict[str, Decimal]) -> Iterable[str]:
+    for symbol, amount in amounts.items():
+        if SYMBOL.fullmatch(symbol) is None:
+            yield f"{path}.{symbol}: expected a symbol in capitals, like BTCUSDT"
+        if amount <= 0:
+            yield f"{path}.{symbol}: expected more than 0"
+
+
+def _ladder(settings: Settings) -> Iterable[str]:
+    ladder = settings.protect.ladder
+    shares = sum(share for share, _ in ladder)
+    if shares != 100:
+        yield f"protect.ladder: expected shares that add up to 100, not {shares}"
+    if not all(share > 0 and 0 < distance < 100 for share, distance in ladder):
+        yield "protect.ladder: expected shares above 0, distances above 0 and below 100"
+
+
+def _exchange(settings: Settings) -> Iterable[str]:
+    exchange = settings.exchange
+    urls = {
+        "exchange.rest_url": (exchange.rest_url, "http"),
+        "exchange.ws_api_url": (exchange.ws_api_url, "ws"),
+        "exchange.stream_url": (exchange.stream_url, "ws"),
+    }
+    given = [url for url, _ in urls.values() if url]
+    if given and len(given) < len(urls):
+        yield "exchange: expected all of rest_url, ws_api_url, stream_url, or none"
+    for path, (url, scheme) in urls.items():
+        if not url:
+            continue
+        faults = _url_faults(path, url, scheme)
+        yield from faults
+        host = _host(url)
+        if faults or host in _LOOPBACK:
+            continue
+        if settings.mode == "dry":
+            yield f"{path}: dry mode trades on loopback only, not at {host}"
+        if settings.mode == "testnet" and _TESTNET_HOST.fullmatch(host) is None:
+            yield f"{path}: testnet mode trades at the testnet or on loopback, not at {host}"
+
+
+def _feeds(settings: Settings) -> Iterable[str]:
+    for name, feed in settings.feed.items():
+        path = f"feed.{name}"
+        if _NAME.fullmatch(name) is None:
+            yield f"{path}: expected a name of letters, digits, _, - and ."
+        if feed.format not in FEED_FORMATS:
+            yield f"{path}.format: expected one of {', '.join(FEED_FORMATS)}, not {feed.format!r}"
+        if feed.url:
+            yield from _url_faults(f"{path}.url", feed.url, "ws", _LOOPBACK | _PLAIN_ALLOWED)
+        elif feed.enabled:
+            yield f"{path}.url: expected an address, or enabled = false"
+        if not 0 <= feed.text_ping_s <= 3_600:
+            yield f"{path}.text_ping_s: expected 0 to 3600"
+        if not 1 <= feed.idle_s <= 86_400:
+            yield f"{path}.idle_s: expected 1 to 86400"
+        if "\0" in feed.key_file:
+            yield f"{path}.key_file: expected a path, not text with a NUL character"
+
+
+def _url_faults(
+    path: str, url: str, scheme: str, plain_hosts: frozenset[str] = _LOOPBACK
+) -> list[str]:
+    try:
+        parts = urlsplit(url)
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError as error:
+        return [f"{path}: {error}"]
+    odd = not url.isascii() or not url.isprintable() or " " in url or "\\" in url
+    if odd or parts.scheme not in (scheme, f"{scheme}s") or not parts.hostname or not port_is_fine:
+        return [f"{path}: expected an address like {scheme}s://host/path"]
+    if parts.username is not None:
+        return [f"{path}: an address carries no user name; keys have files of their own"]
+    if parts.scheme == scheme and parts.hostname not in plain_hosts:
+        return [f"{path}: expected {scheme}s:// away from loopback, not {scheme}://"]
+    return []
+
+
+def _host(url: str) -> str:
+    """The host of an address, lower case; empty where there is none to be read."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _all_loopback(settings: Settings) -> bool:
+    urls = [settings.exchange.rest_url, *(feed.url for feed in settings.feed.values())]
+    return all(not url or _host(url) in _LOOPBACK for url in urls)
+
+
+def _triggers(settings: Settings) -> Iterable[str]:
+    ids = [trigger.id for trigger in settings.trigger]
+    for name in sorted({name for name in ids if ids.count(name) > 1}):
+        yield f"trigger {name}: defined twice"
+    for trigger in settings.trigger:
+        path = f"trigger {trigger.id}"
+        yield from _one_trigger(path, trigger, settings)
+        for fault in trigger.match.faults():
+            yield f"{path}.match.{fault}"
+    yield from phrase_faults("hedge", settings.hedge)
+
+
+def _one_trigger(path: str, trigger: Trigger, settings: Settings) -> Iterable[str]:
+    if _NAME.fullmatch(trigger.id) is None:
+        yield f"{path}.id: expected letters, digits, _, - and ."
+    if not trigger.feeds:
+        yield f"{path}.feeds: expected at least one feed"
+    for feed in trigger.feeds:
+        if feed not in settings.feed:
+            yield f"{path}.feeds: no feed {feed!r} is configured"
+    if len(set(trigger.feeds)) < len(trigger.feeds):
+        yield f"{path}.feeds: a feed is named twice"
+    if not trigger.key.strip():
+        yield f"{path}.key: expected the stem of the dedupe key"
+    if trigger.tier not in TIERS:
+        yield f"{path}.tier: expected one of {', '.join(TIERS)}, not {trigger.tier!r}"
+    if not 1 <= trigger.max_age_s <= 86_400:
+        yield f"{path}.max_age_s: expected 1 to 86400"
+    if not 0 <= trigger.cooldown_s <= 31_536_000:
+        yield f"{path}.cooldown_s: expected 0 to 31536000"
+    yield from _dollars(f"{path}.notional_usd", trigger.notional_usd)

@@ -83,12 +83,13 @@ class Flow:
         near = any(miss.near for miss in verdict.misses)
         if near or self._is_quiet(received_ns):
             self._record_seen(item, verdict, "no-trade", verdict.reason, verdict.detail)
-        decided = tuple(dict.fromkeys(m.decides for m in verdict.misses if m.decides))
-        if decided:
-            now_ms = received_ns // NS_PER_MS
-            fresh = tuple(key for key in decided if not self.admission.left_ms(key, now_ms))
-            if fresh:
-                self._take(fresh, now_ms + DAY_S * 1000, self.desk.ledger.last_seq)
+        self._decide(tuple(m.decides for m in verdict.misses), received_ns // NS_PER_MS)
+
+    def _decide(self, keys: tuple[str, ...], now_ms: int) -> None:
+        """Close keys without a trade: the first valid payroll print is the day's decision."""
+        fresh = dict.fromkeys(k for k in keys if k and not self.admission.left_ms(k, now_ms))
+        if fresh:
+            self._take(tuple(fresh), now_ms + DAY_S * 1000, self.desk.ledger.last_seq)
 
     def _is_quiet(self, received_ns: int) -> bool:
         """Whether this second still has room for records of frames that led to nothing."""
@@ -131,6 +132,7 @@ class Flow:
         stale = self.admission.stale(signal, self._started_ms, now_ms)
         if stale:
             self._record_seen(item, verdict, "no-trade", f"{signal.trigger}: stale", stale)
+            self._decide((signal.decides,), now_ms)
             return
         fresh = [t for t in signal.targets if not self.admission.left_ms(t.key, now_ms)]
         if not fresh:

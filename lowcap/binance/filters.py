@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
-from lowcap.binance.wire import BracketRow, ExchangeInfo, SymbolRow
+import msgspec
+
+from lowcap.binance.wire import UNREADABLE, BracketRow, ExchangeInfo, SymbolRow
 from lowcap.core.contract import Contract, LeverageBracket
+from lowcap.core.money import ZERO, decimal_from_wire
+
+T = TypeVar("T")
 
 
-def contracts_from(info: ExchangeInfo, ladders: list[BracketRow]) -> dict[str, Contract]:
-    """USDT perpetuals by symbol. A row that cannot be read is left out: it will not trade."""
-    brackets = {row.symbol: _ladder(row) for row in ladders}
+def contracts_from(info: ExchangeInfo, ladders: list[msgspec.Raw]) -> dict[str, Contract]:
+    """USDT perpetuals by symbol.
+
+    A row that cannot be read is left out: it will not trade. One without a
+    readable ladder has room for no position.
+    """
+    brackets = {row.symbol: _ladder(row) for row in _readable(ladders, BracketRow)}
     found: dict[str, Contract] = {}
-    for row in info.symbols:
+    for row in _readable(info.symbols, SymbolRow):
         if row.contractType != "PERPETUAL" or row.quoteAsset != "USDT":
             continue
         try:
             found[row.symbol] = _contract(row, brackets.get(row.symbol, ()))
-        except (KeyError, ArithmeticError):
+        except (KeyError, TypeError, ValueError):
             continue
     return found
+
+
+def _readable(rows: list[msgspec.Raw], kind: type[T]) -> Iterator[T]:
+    decoder = msgspec.json.Decoder(kind)
+    for row in rows:
+        try:
+            yield decoder.decode(row)
+        except UNREADABLE:
+            continue
 
 
 def _ladder(row: BracketRow) -> tuple[LeverageBracket, ...]:
@@ -46,21 +65,21 @@ def _contract(row: SymbolRow, brackets: tuple[LeverageBracket, ...]) -> Contract
         base=row.baseAsset,
         status=row.status,
         tick=_positive(price["tickSize"]),
-        price_min=Decimal(price["minPrice"]),
-        price_max=Decimal(price["maxPrice"]),
+        price_min=decimal_from_wire(price["minPrice"]),
+        price_max=decimal_from_wire(price["maxPrice"]),
         step=_positive(lot["stepSize"]),
-        qty_min=Decimal(lot["minQty"]),
-        qty_max=Decimal(lot["maxQty"]),
-        market_qty_max=Decimal(market["maxQty"]),
-        notional_min=Decimal(filters["MIN_NOTIONAL"]["notional"]),
-        price_up=Decimal(percent.get("multiplierUp", "1.05")),
-        price_down=Decimal(percent.get("multiplierDown", "0.95")),
+        qty_min=decimal_from_wire(lot["minQty"]),
+        qty_max=decimal_from_wire(lot["maxQty"]),
+        market_qty_max=decimal_from_wire(market["maxQty"]),
+        notional_min=decimal_from_wire(filters["MIN_NOTIONAL"]["notional"]),
+        price_up=decimal_from_wire(percent.get("multiplierUp", "1.05")),
+        price_down=decimal_from_wire(percent.get("multiplierDown", "0.95")),
         brackets=brackets,
     )
 
 
 def _positive(text: str) -> Decimal:
-    value = Decimal(text)
-    if not value > 0:
-        raise ArithmeticError(f"a grid of {text}")
+    value = decimal_from_wire(text)
+    if not value > ZERO:
+        raise ValueError(f"a grid of {text}")
     return value

@@ -46,14 +46,14 @@ class Outcome(Struct, frozen=True, kw_only=True):
 def refused(http_status: int, code: int, msg: str) -> Outcome:
     """The outcome of an error answer.
 
-    A definite 4xx code means rejected. 408, 5xx and the codes of an
-    unanswered backend mean unknown, but for the wordings of 503 that say
-    that nothing was executed. A duplicate client id means that the first one
-    lives: unknown, to be queried.
+    Only a 4xx with a definite code means rejected, and the wordings of 503
+    that say that nothing was executed. 408, 5xx, the codes of an unanswered
+    backend and any other status mean unknown. A duplicate client id means
+    that the first one lives: unknown, to be queried.
     """
     if http_status == 503 and (msg.startswith("Service Unavailable") or code == -1008):
         return Outcome(verdict=Verdict.REJECTED, code=code, reason=msg)
-    unknown = http_status >= 500 or http_status == 408 or code in UNKNOWN_CODES
-    if unknown or code == DUPLICATE_ID or code == 0:
+    definite = 400 <= http_status < 500 and http_status != 408
+    if not definite or code in UNKNOWN_CODES or code == DUPLICATE_ID or code == 0:
         return Outcome(verdict=Verdict.UNKNOWN, code=code, reason=msg)
     return Outcome(verdict=Verdict.REJECTED, code=code, reason=msg)

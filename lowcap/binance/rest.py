@@ -11,12 +11,13 @@ from lowcap.binance.outcome import Outcome, Verdict, refused
 from lowcap.binance.sign import Signer
 from lowcap.binance.socket import Params, algo_outcome, order_outcome, query_string
 from lowcap.binance.wire import (
+    UNREADABLE,
     AccountConfig,
     AlgoView,
     ApiError,
     BalanceRow,
-    BracketRow,
     ExchangeInfo,
+    Ms,
     OrderView,
     PositionRow,
     SymbolConfig,
@@ -41,7 +42,7 @@ class VenueRefused(LowcapError):
 
 
 class _ServerTime(msgspec.Struct):
-    serverTime: int
+    serverTime: Ms
 
 
 class _ListenKey(msgspec.Struct):
@@ -70,9 +71,9 @@ class RestClient:
         """All contracts and their filters."""
         return _decode(await self._open("GET", "/fapi/v1/exchangeInfo"), ExchangeInfo)
 
-    async def brackets(self) -> list[BracketRow]:
-        """Leverage ladders of all symbols."""
-        return await self._signed("GET", "/fapi/v1/leverageBracket", {}, list[BracketRow])
+    async def brackets(self) -> list[msgspec.Raw]:
+        """Leverage ladders of all symbols; each is a BracketRow, to be read by itself."""
+        return await self._signed("GET", "/fapi/v1/leverageBracket", {}, list[msgspec.Raw])
 
     # -- account ----------------------------------------------------------
 
@@ -98,9 +99,9 @@ class RestClient:
             if error.venue_code != -4046:
                 raise
 
-    async def positions(self) -> list[PositionRow]:
-        """Symbols with a position or open orders."""
-        return await self._signed("GET", "/fapi/v3/positionRisk", {}, list[PositionRow])
+    async def positions(self, symbol: str = "") -> list[PositionRow]:
+        """Symbols with a position or open orders; one of them, or all."""
+        return await self._signed("GET", "/fapi/v3/positionRisk", _only(symbol), list[PositionRow])
 
     async def usdt_balance(self) -> BalanceRow | None:
         """The USDT row of the futures wallet."""
@@ -114,13 +115,16 @@ class RestClient:
 
     # -- orders -----------------------------------------------------------
 
-    async def open_orders(self) -> list[OrderView]:
-        """The regular book; conditional orders are not in it (docs/venue.md §4)."""
-        return await self._signed("GET", "/fapi/v1/openOrders", {}, list[OrderView])
+    async def open_orders(self, symbol: str = "") -> list[OrderView]:
+        """The regular book; conditional orders are not in it (docs/venue.md §4).
 
-    async def open_algos(self) -> list[AlgoView]:
-        """The algo book."""
-        return await self._signed("GET", "/fapi/v1/openAlgoOrders", {}, list[AlgoView])
+        One symbol weighs 1, all of them 40.
+        """
+        return await self._signed("GET", "/fapi/v1/openOrders", _only(symbol), list[OrderView])
+
+    async def open_algos(self, symbol: str = "") -> list[AlgoView]:
+        """The algo book; it weighs like the regular one."""
+        return await self._signed("GET", "/fapi/v1/openAlgoOrders", _only(symbol), list[AlgoView])
 
     async def place(self, params: Params, *, algo: bool) -> Outcome:
         """Place an order by REST. Never raises for an answer, or for none: that is unknown.
@@ -140,7 +144,7 @@ class RestClient:
             if algo:
                 return algo_outcome(msgspec.json.decode(reply.body, type=AlgoView))
             return order_outcome(msgspec.json.decode(reply.body, type=OrderView))
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             return Outcome(verdict=Verdict.UNKNOWN, reason=f"unreadable reply: {error}")
 
     async def query(self, symbol: str, client_id: str, *, algo: bool) -> Outcome:
@@ -154,7 +158,11 @@ class RestClient:
             params: Params = {"clientAlgoId": client_id}
             return algo_outcome(await self._signed("GET", "/fapi/v1/algoOrder", params, AlgoView))
         params = {"symbol": symbol, "origClientOrderId": client_id}
-        return order_outcome(await self._signed("GET", "/fapi/v1/order", params, OrderView))
+        view = await self._signed("GET", "/fapi/v1/order", params, OrderView)
+        try:
+            return order_outcome(view)
+        except ValueError as error:
+            raise NoAnswer(f"unreadable reply: {error}") from error
 
     async def cancel(self, symbol: str, client_id: str, *, algo: bool) -> None:
         """Cancel one order by its client id; VenueRefused -2011 where nothing rests."""
@@ -212,16 +220,20 @@ class RestClient:
         )
 
 
+def _only(symbol: str) -> Params:
+    return {"symbol": symbol} if symbol else {}
+
+
 def _decode(reply: HttpReply, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(reply.body, type=kind)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise NoAnswer(f"unreadable reply: {error}") from error
 
 
 def _fault(reply: HttpReply) -> VenueRefused:
     try:
         error = msgspec.json.decode(reply.body, type=ApiError)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return VenueRefused(0, f"HTTP {reply.status}", reply.status)
     return VenueRefused(error.code, error.msg, reply.status)

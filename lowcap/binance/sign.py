@@ -7,6 +7,7 @@ import hashlib
 from pathlib import Path
 from typing import Protocol
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -53,7 +54,14 @@ class Ed25519Signer:
 
     def __init__(self, api_key: str, pem: str) -> None:
         self.api_key = api_key
-        key = load_pem_private_key(pem.encode(), password=None)
+        try:
+            key = load_pem_private_key(pem.encode(), password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise LowcapError(
+                "the private key cannot be read",
+                hint="give an unencrypted Ed25519 key in PKCS#8 PEM",
+                code="credentials",
+            ) from error
         if not isinstance(key, Ed25519PrivateKey):
             raise LowcapError("the private key is not an Ed25519 key", code="credentials")
         self._key = key

@@ -11,8 +11,9 @@ import trio
 
 from lowcap.binance.outcome import Outcome, Verdict, refused
 from lowcap.binance.sign import Ed25519Signer, Signer
-from lowcap.binance.wire import AlgoView, ApiReply, OrderView
+from lowcap.binance.wire import UNREADABLE, AlgoView, ApiReply, OrderView
 from lowcap.core.errors import ConnectionLost, NotSent
+from lowcap.core.money import ZERO, decimal_from_wire
 from lowcap.net.net import Net
 from lowcap.net.session import BackOff, stay_connected
 from lowcap.net.wire import Wire, WireLimits, run_wire
@@ -125,7 +126,7 @@ class ApiSocket:
     def _on_frame(self, frame: bytes) -> None:
         try:
             reply = _reply_decoder.decode(frame)
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return  # nothing to match it to; the request's deadline will settle it
         if isinstance(reply.id, int):
             on_reply = self._waiting.pop(reply.id, None)
@@ -141,12 +142,18 @@ def outcome_of(reply: ApiReply, *, algo: bool) -> Outcome:
         if algo:
             return algo_outcome(_algo_decoder.decode(reply.result))
         return order_outcome(_order_decoder.decode(reply.result))
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         return Outcome(verdict=Verdict.UNKNOWN, reason=f"unreadable reply: {error}")
 
 
 def order_outcome(view: OrderView) -> Outcome:
-    """An order object as an outcome."""
+    """An order object as an outcome.
+
+    Raises:
+        ValueError: its executed quantity is no number.
+    """
+    if decimal_from_wire(view.executedQty) < ZERO:
+        raise ValueError(f"executed quantity {view.executedQty}")
     return Outcome(
         verdict=Verdict.ACCEPTED,
         status=view.status,
@@ -162,9 +169,14 @@ def algo_outcome(view: AlgoView) -> Outcome:
         verdict=Verdict.ACCEPTED,
         status=view.algoStatus,
         order_id=view.algoId,
-        child_id=int(view.actualOrderId) if view.actualOrderId.isdigit() else 0,
+        child_id=_child_id(view.actualOrderId or ""),
         venue_ms=view.updateTime,
     )
+
+
+def _child_id(text: str) -> int:
+    """The number of the order that a conditional one became; at most 19 digits (int64)."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 19 else 0
 
 
 def query_string(params: Params) -> str:

@@ -6,14 +6,23 @@ import random
 from collections.abc import Callable
 from decimal import Decimal
 from typing import TypeAlias
+from urllib.parse import quote
 
 import msgspec
 import trio
 
 from lowcap.binance.rest import RestClient, VenueRefused
-from lowcap.binance.wire import AlgoEventBody, MarkUpdate, MiniTicker, OrderEventBody, UserEvent
+from lowcap.binance.wire import (
+    UNREADABLE,
+    AlgoEventBody,
+    MarkUpdate,
+    MiniTicker,
+    OrderEventBody,
+    UserEvent,
+)
 from lowcap.core.errors import ConnectionLost, NoAnswer, NotSent
-from lowcap.core.money import decimal_from_wire
+from lowcap.core.money import ZERO, Side, decimal_from_wire
+from lowcap.core.plain import plain
 from lowcap.net.net import Net
 from lowcap.net.session import BackOff, stay_connected
 from lowcap.net.wire import Wire, WireLimits, run_wire
@@ -27,7 +36,7 @@ _algo_decoder = msgspec.json.Decoder(AlgoEventBody)
 
 
 class OrderEvent(msgspec.Struct, frozen=True):
-    """ORDER_TRADE_UPDATE, read."""
+    """ORDER_TRADE_UPDATE, read: its figures are numbers, its side is one."""
 
     body: OrderEventBody
     at_ms: int
@@ -56,7 +65,7 @@ def read_user_event(frame: bytes) -> AnyEvent | str:
     try:
         event = _event_decoder.decode(frame)
         if event.e == "ORDER_TRADE_UPDATE":
-            return OrderEvent(_order_decoder.decode(event.o), event.T)
+            return OrderEvent(_checked(_order_decoder.decode(event.o)), event.T)
         if event.e == "ALGO_UPDATE":
             return AlgoEvent(_algo_decoder.decode(event.o), event.T)
         if event.e == "ACCOUNT_UPDATE" and event.a is not None:
@@ -70,9 +79,26 @@ def read_user_event(frame: bytes) -> AnyEvent | str:
                 decimal_from_wire(wallet) if wallet is not None else None,
                 event.T,
             )
-    except (msgspec.MsgspecError, ValueError) as error:
-        return f"unreadable: {error}"
+    except UNREADABLE as error:
+        return f"unreadable: {plain(str(error), 300)}"
     return event.e or "unnamed"
+
+
+def _checked(body: OrderEventBody) -> OrderEventBody:
+    """``body``, if whoever uses it later will not stumble.
+
+    Raises:
+        ValueError: a figure is no number, a trade is of nothing, or the side is neither.
+    """
+    Side(body.S)
+    qty, price, total = (decimal_from_wire(text) for text in (body.l, body.L, body.z))
+    for text in (body.n or "0", body.rp):
+        decimal_from_wire(text)
+    if total < ZERO:
+        raise ValueError(f"executed {total}")
+    if body.x == "TRADE" and not (qty > ZERO and price > ZERO):
+        raise ValueError(f"a trade of {qty} at {price}")
+    return body
 
 
 class UserStream:
@@ -109,7 +135,7 @@ class UserStream:
             key = await self._rest.listen_key()
         except (VenueRefused, NotSent, NoAnswer) as error:
             raise ConnectionLost(f"listen key: {error.message}") from error
-        url = f"{self._base_url}/private/ws/{key}"
+        url = f"{self._base_url}/private/ws/{quote(key, safe='')}"
         await run_wire(self._net, url, self._on_frame, self._session, limits=LIMITS)
 
     async def _session(self, wire: Wire) -> None:
@@ -172,7 +198,7 @@ class PriceStream:
                 self._on_marks(_mark_decoder.decode(frame).data)
             elif b'"!miniTicker' in frame[:40]:
                 self._on_lasts(_ticker_decoder.decode(frame).data)
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return  # a price that cannot be read is a price that grows stale
 
 

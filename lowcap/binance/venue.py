@@ -15,13 +15,13 @@ from lowcap.binance.outcome import Outcome
 from lowcap.binance.rest import RestClient, VenueRefused
 from lowcap.binance.sign import Signer
 from lowcap.binance.socket import ApiSocket, outcome_of
-from lowcap.binance.wire import ApiReply
+from lowcap.binance.wire import AlgoView, ApiReply, OrderView, PositionRow, TradeRow
 from lowcap.core.account import SeenOrder, SeenPosition, Snapshot
 from lowcap.core.clock import Clock, now_ms
 from lowcap.core.contract import Contract
 from lowcap.core.errors import LowcapError, NoAnswer, NotSent
 from lowcap.core.facts import Filled, OrderIntended
-from lowcap.core.money import Side, decimal_from_wire
+from lowcap.core.money import ZERO, Side, decimal_from_wire
 from lowcap.core.order import Order
 from lowcap.net.http import HttpPort
 from lowcap.net.net import Net
@@ -171,67 +171,95 @@ class Venue:
         if not order_id:
             return []
         rows = await self.rest.trades(order.symbol, order_id)
-        return [
-            Filled(
-                client_id=order.client_id,
-                symbol=row.symbol,
-                side=Side(row.side),
-                trade_id=row.id,
-                qty=decimal_from_wire(row.qty),
-                price=decimal_from_wire(row.price),
-                fee=decimal_from_wire(row.commission),
-                realized=decimal_from_wire(row.realizedPnl),
-                venue_ms=row.time,
-            )
-            for row in sorted(rows, key=lambda row: row.id)
-        ]
+        try:
+            return _fills_of(order, rows)
+        except ValueError as error:
+            raise NoAnswer(f"unreadable trades: {error}") from error
 
     # -- reading --------------------------------------------------------------
 
-    async def snapshot(self, rest: RestClient) -> Snapshot:
-        """Positions and both books; never half an answer.
+    async def snapshot(self, rest: RestClient, symbol: str = "") -> Snapshot:
+        """Positions and both books, of one symbol or of all; never half an answer.
 
         Raises:
             VenueRefused, NotSent, NoAnswer: a read failed.
         """
-        at_ms = self.venue_ms()
-        orders = [
-            SeenOrder(
-                symbol=row.symbol,
-                client_id=row.clientOrderId,
-                side=row.side,
-                qty=decimal_from_wire(row.origQty) - decimal_from_wire(row.executedQty),
-                reduces=row.reduceOnly or row.closePosition,
-                algo=False,
-            )
-            for row in await rest.open_orders()
-        ]
-        orders += [
-            SeenOrder(
-                symbol=algo.symbol,
-                client_id=algo.clientAlgoId,
-                side=algo.side,
-                qty=decimal_from_wire(algo.quantity or "0"),
-                reduces=algo.reduceOnly or algo.closePosition,
-                algo=True,
-            )
-            for algo in await rest.open_algos()
-        ]
-        positions = tuple(
-            SeenPosition(
-                symbol=row.symbol,
-                qty=decimal_from_wire(row.positionAmt),
-                entry_price=decimal_from_wire(row.entryPrice),
-                venue_ms=row.updateTime,
-            )
-            for row in await rest.positions()
-            if row.positionSide == "BOTH"
-        )
+        seen = await read_snapshot(rest, self.venue_ms(), symbol)
         balance = await rest.usdt_balance()
-        if balance is not None:
-            self.wallet_usdt = decimal_from_wire(balance.balance)
-        return Snapshot(
-            at_ms=at_ms,
-            positions=tuple(p for p in positions if p.qty != 0),
-            orders=tuple(orders),
+        try:
+            if balance is not None:
+                self.wallet_usdt = decimal_from_wire(balance.balance)
+        except ValueError as error:
+            raise NoAnswer(f"unreadable balance: {error}") from error
+        return seen
+
+
+async def read_snapshot(rest: RestClient, at_ms: int, symbol: str = "") -> Snapshot:
+    """Both books and the positions, read now; ``at_ms`` is the venue's time before the first read.
+
+    Raises:
+        VenueRefused, NotSent, NoAnswer: a read failed.
+    """
+    books = await rest.open_orders(symbol), await rest.open_algos(symbol)
+    rows = await rest.positions(symbol)
+    try:
+        return Snapshot(at_ms=at_ms, positions=_positions(rows), orders=_orders(*books))
+    except ValueError as error:
+        raise NoAnswer(f"unreadable account: {error}") from error
+
+
+def _fills_of(order: Order, rows: list[TradeRow]) -> list[Filled]:
+    return [
+        Filled(
+            client_id=order.client_id,
+            symbol=row.symbol,
+            side=Side(row.side),
+            trade_id=row.id,
+            qty=decimal_from_wire(row.qty),
+            price=decimal_from_wire(row.price),
+            fee=decimal_from_wire(row.commission),
+            realized=decimal_from_wire(row.realizedPnl),
+            venue_ms=row.time,
         )
+        for row in sorted(rows, key=lambda row: row.id)
+    ]
+
+
+def _positions(rows: list[PositionRow]) -> tuple[SeenPosition, ...]:
+    positions = (
+        SeenPosition(
+            symbol=row.symbol,
+            qty=decimal_from_wire(row.positionAmt),
+            entry_price=decimal_from_wire(row.entryPrice),
+            venue_ms=row.updateTime,
+        )
+        for row in rows
+        if row.positionSide == "BOTH"
+    )
+    return tuple(p for p in positions if p.qty != ZERO)
+
+
+def _orders(regular: list[OrderView], algos: list[AlgoView]) -> tuple[SeenOrder, ...]:
+    orders = [
+        SeenOrder(
+            symbol=row.symbol,
+            client_id=row.clientOrderId,
+            side=row.side,
+            qty=decimal_from_wire(row.origQty) - decimal_from_wire(row.executedQty),
+            reduces=row.reduceOnly or row.closePosition,
+            algo=False,
+        )
+        for row in regular
+    ]
+    orders += [
+        SeenOrder(
+            symbol=algo.symbol,
+            client_id=algo.clientAlgoId,
+            side=algo.side,
+            qty=decimal_from_wire(algo.quantity or "0"),
+            reduces=algo.reduceOnly or algo.closePosition,
+            algo=True,
+        )
+        for algo in algos
+    ]
+    return tuple(orders)

@@ -6,9 +6,17 @@ this room.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
+
+# What decoding an odd frame may raise: malformed JSON, bytes that are no UTF-8
+# or a number that is none (all ValueErrors), and nesting without end.
+UNREADABLE = (ValueError, RecursionError)
+
+# Milliseconds since 1970. What is newer wins, so a time that cannot be, or in
+# another unit, would shut out everything after it.
+Ms: TypeAlias = Annotated[int, Meta(ge=0, le=9_999_999_999_999)]
 
 
 class ApiError(Struct):
@@ -41,7 +49,7 @@ class OrderView(Struct):
     price: str = "0"
     reduceOnly: bool = False
     closePosition: bool = False
-    updateTime: int = 0
+    updateTime: Ms = 0
 
 
 class AlgoView(Struct):
@@ -57,8 +65,8 @@ class AlgoView(Struct):
     quantity: str | None = None
     closePosition: bool = False
     reduceOnly: bool = False
-    updateTime: int = 0
-    actualOrderId: str = ""
+    updateTime: Ms = 0
+    actualOrderId: str | None = None
 
 
 class PositionRow(Struct):
@@ -67,7 +75,7 @@ class PositionRow(Struct):
     symbol: str
     positionAmt: str
     entryPrice: str
-    updateTime: int = 0
+    updateTime: Ms = 0
     positionSide: str = "BOTH"
 
 
@@ -90,7 +98,7 @@ class TradeRow(Struct):
     qty: str
     realizedPnl: str = "0"
     commission: str = "0"
-    time: int = 0
+    time: Ms = 0
 
 
 class SymbolRow(Struct):
@@ -105,10 +113,10 @@ class SymbolRow(Struct):
 
 
 class ExchangeInfo(Struct):
-    """exchangeInfo, as far as it is used."""
+    """exchangeInfo, as far as it is used; each symbol is a SymbolRow, to be read by itself."""
 
-    symbols: list[SymbolRow]
-    serverTime: int = 0
+    symbols: list[Raw]
+    serverTime: Ms = 0
 
 
 class BracketStep(Struct):
@@ -137,11 +145,11 @@ class SymbolConfig(Struct):
 
 
 class AccountConfig(Struct):
-    """accountConfig, as far as it is used."""
+    """accountConfig, as far as it is used; modes that are not told are not assumed."""
 
-    canTrade: bool = True
-    dualSidePosition: bool = False
-    multiAssetsMargin: bool = False
+    canTrade: bool
+    dualSidePosition: bool
+    multiAssetsMargin: bool
 
 
 class OrderEventBody(Struct):
@@ -157,7 +165,7 @@ class OrderEventBody(Struct):
     l: str = "0"  # noqa: E741  # the wire's own name
     L: str = "0"
     t: int = 0
-    T: int = 0
+    T: Ms = 0
     n: str | None = None
     rp: str = "0"
     er: str = "0"
@@ -170,9 +178,8 @@ class AlgoEventBody(Struct):
     aid: int
     s: str
     X: str
-    ai: str = ""
-    aq: str = "0"
-    rm: str = ""
+    ai: str | None = None
+    rm: str | None = None
 
 
 class BalanceChange(Struct):
@@ -204,7 +211,7 @@ class UserEvent(Struct):
 
     e: str = ""
     E: int | str = 0
-    T: int = 0
+    T: Ms = 0
     o: Raw = Raw(b"")
     a: AccountEventBody | None = None
 

@@ -59,7 +59,12 @@ class Contract(Struct, frozen=True, kw_only=True):
         return max(caps, default=ZERO)
 
     def maintenance_margin(self, notional: Decimal) -> Decimal:
-        """Maintenance margin in USDT of a position of ``notional`` USDT."""
+        """Maintenance margin in USDT of a position of ``notional`` USDT.
+
+        Without a known ladder it is all of it.
+        """
+        if not self.brackets:
+            return notional
         for bracket in self.brackets:
             if notional <= bracket.notional_cap:
                 return notional * bracket.maint_margin_ratio - bracket.cum

@@ -80,6 +80,7 @@ class Signal(Struct, frozen=True, kw_only=True):
     tier: str
     age_ms: int
     age_ms_max: int
+    decides: str = ""
     cooldown_s: int
 
 

@@ -1,7 +1,7 @@
 """One order's life as a table: which state may follow which.
 
     intended ─ sent ─ working ─ partly-filled ─ filled
-        │        │       └─────────┴─ cancelled | expired
+        │        │       └─────────┴─ cancelled | expired | rejected when triggered
         │        ├─ rejected (the venue said no)
         │        └─ unknown ─ absent (proved never placed) | any of the above
         └─ denied (never left this process)
@@ -63,8 +63,15 @@ NEXT: dict[Status, frozenset[Status]] = {
     Status.INTENDED: _AT_VENUE | {Status.SENT, Status.DENIED, Status.UNKNOWN, Status.ABSENT},
     Status.SENT: _AT_VENUE | {Status.DENIED, Status.UNKNOWN, Status.ABSENT},
     Status.UNKNOWN: _AT_VENUE | {Status.ABSENT, Status.DENIED},
+    # A conditional order may be rejected when it triggers, long after it was accepted.
     Status.WORKING: frozenset(
-        {Status.PARTLY_FILLED, Status.FILLED, Status.CANCELLED, Status.EXPIRED}
+        {
+            Status.PARTLY_FILLED,
+            Status.FILLED,
+            Status.CANCELLED,
+            Status.EXPIRED,
+            Status.REJECTED,
+        }
     ),
     Status.PARTLY_FILLED: frozenset({Status.FILLED, Status.CANCELLED, Status.EXPIRED}),
     # A query that gave up may be overtaken by a late event of the venue, which is the truth.
@@ -136,6 +143,20 @@ class Order(Struct, kw_only=True):
         return max(self.qty - max(self.executed_qty, self.filled_qty), ZERO)
 
     @property
+    def executed(self) -> Decimal:
+        """What the venue says has executed; of a filled order that names nothing, all of it."""
+        if self.status is Status.FILLED and self.executed_qty == ZERO:
+            return self.qty or ZERO
+        return self.executed_qty
+
+    @property
+    def lacks_fills(self) -> bool:
+        """More of it has executed than its fills, as far as they were reported, add up to."""
+        if self.is_algo:
+            return self.status is Status.FILLED and self.filled_qty == ZERO
+        return self.executed > self.filled_qty
+
+    @property
     def average_price(self) -> Decimal | None:
         """Mean price of the fills seen so far."""
         return self.fill_value / self.filled_qty if self.filled_qty else None
@@ -149,10 +170,11 @@ def may_become(order: Order, status: Status) -> bool:
 def advance(order: Order, status: Status, executed_qty: Decimal, order_id: int) -> bool:
     """Move ``order`` to ``status`` if the table allows it; quantity only grows.
 
-    Returns whether anything changed. A late or repeated report changes nothing.
+    Returns whether anything changed. A late or repeated report changes nothing,
+    and the venue's number of an order is taken once.
     """
     changed = False
-    if order_id and order.order_id != order_id:
+    if order_id and not order.order_id:
         order.order_id = order_id
         changed = True
     if executed_qty > order.executed_qty:

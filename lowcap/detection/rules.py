@@ -11,7 +11,7 @@ from lowcap.core.clock import NS_PER_MS
 from lowcap.core.messages import Miss, NewsItem, Signal, Target, Verdict
 from lowcap.core.money import Side
 from lowcap.detection.coins import CoinTable
-from lowcap.detection.matchers.base import No, Reading, Texts
+from lowcap.detection.matchers.base import Hit, No, Reading, Texts
 from lowcap.detection.matchers.listing import ListingMatch, ListingReading
 from lowcap.detection.matchers.payroll import PayrollMatch, PayrollReading
 from lowcap.detection.matchers.post import PostMatch, PostReading
@@ -89,7 +89,7 @@ class Detector:
             elif signal is not None:
                 misses.append(Miss(trigger.id, "shadowed", f"by {signal.trigger}", near=True))
             else:
-                signal = _signal(trigger, item, answer.targets, answer.matched)
+                signal = _signal(trigger, item, answer)
         reason, detail = ("", "") if signal else _main_reason(misses)
         return Verdict(signal=signal, reason=reason, detail=detail, misses=tuple(misses))
 
@@ -106,8 +106,7 @@ def _compile(trigger: Trigger, hedge: tuple[str, ...]) -> Reading:
 def _signal(
     trigger: Trigger,
     item: NewsItem,
-    found: tuple[tuple[str, str], ...],
-    matched: tuple[str, ...],
+    hit: Hit,
 ) -> Signal:
     received_ms = item.received_ns // NS_PER_MS
     # A clock ahead of ours by more than 5 s, or none at all: the receive time stands in.
@@ -120,9 +119,10 @@ def _signal(
         side=trigger.side,
         targets=tuple(
             Target(symbol=symbol, key=key, notional_usd=trigger.notional_usd.get(symbol))
-            for symbol, key in found
+            for symbol, key in hit.targets
         ),
-        matched=matched,
+        matched=hit.matched,
+        decides=hit.decides,
         tier=trigger.tier,
         age_ms=max(age_ms, 0),
         age_ms_max=trigger.max_age_s * 1000,

@@ -16,7 +16,7 @@ from lowcap.core.contract import Contract
 from lowcap.core.messages import OrderPlan, Purpose
 from lowcap.core.money import HUNDRED, ZERO, Side, floor_to_step, price_to_tick, stop_to_tick
 from lowcap.core.order import RESTING, Order, Status
-from lowcap.risk.book import Book, Position
+from lowcap.risk.book import Book, Position, unsettled_qty
 from lowcap.settings import Settings
 
 TRIES_MAX = 3
@@ -50,10 +50,14 @@ def missing(
 ) -> list[Step]:
     """The next steps towards a protected position, or towards no leftovers once it is flat."""
     position = book.position(symbol)
-    orders = [o for o in book.orders_of(symbol) if o.seq >= position.opened_seq]
-    if position.own_qty == ZERO or position.qty == ZERO:
-        return _leftovers(position, orders)
-    steps = _stop_steps(position, orders, contract, settings, now_ms)
+    known = book.orders_of(symbol)
+    if position.own_qty == ZERO:
+        return _leftovers(known)
+    if position.qty == ZERO:
+        return []  # one of the two is ahead of the other
+    orders = [o for o in known if o.seq >= position.opened_seq]
+    steps = _stop_steps(position, orders, contract, settings, now_ms, book.state.compared_ms)
+    steps += [Cancel(o.client_id) for o in _resting_legs(known) if o.seq < position.opened_seq]
     entering = any(o.purpose is Purpose.ENTRY and not o.is_final for o in orders)
     if not entering and not any(isinstance(step, CloseNow) for step in steps):
         steps += _ladder_steps(position, orders, contract, settings)
@@ -65,17 +69,15 @@ def has_confirmed_stop(book: Book, symbol: str) -> bool:
     return any(o.purpose is Purpose.STOP and o.status in RESTING for o in book.orders_of(symbol))
 
 
-def _leftovers(position: Position, orders: list[Order]) -> list[Step]:
-    """Resting legs of a flat position; its close-position stop is expired by the venue."""
-    if position.own_qty != ZERO or position.qty != ZERO:
+def _leftovers(orders: list[Order]) -> list[Step]:
+    """Resting legs where nothing is ours; a close-position stop is expired by the venue."""
+    if any(o.purpose is Purpose.ENTRY and unsettled_qty(o) > ZERO for o in orders):
         return []
-    if any(o.purpose is Purpose.ENTRY and not o.is_final for o in orders):
-        return []
-    return [
-        Cancel(o.client_id)
-        for o in orders
-        if o.purpose is Purpose.TAKE_PROFIT and o.status in RESTING
-    ]
+    return [Cancel(o.client_id) for o in _resting_legs(orders)]
+
+
+def _resting_legs(orders: list[Order]) -> list[Order]:
+    return [o for o in orders if o.purpose is Purpose.TAKE_PROFIT and o.status in RESTING]
 
 
 def _stop_steps(
@@ -84,12 +86,15 @@ def _stop_steps(
     contract: Contract,
     settings: Settings,
     now_ms: int,
+    compared_ms: int,
 ) -> list[Step]:
     stops = [o for o in orders if o.purpose is Purpose.STOP]
     if any(o.status in RESTING for o in stops):
         return []
     first_fill_ms = min((o.first_fill_ms for o in orders if o.first_fill_ms), default=now_ms)
-    if now_ms - max(first_fill_ms, _newest_ms(stops)) > settings.protect.stop_deadline_ms:
+    # Before start-up's comparison nobody could have laid one.
+    since_ms = max(first_fill_ms, _newest_ms(stops), compared_ms)
+    if now_ms - since_ms > settings.protect.stop_deadline_ms:
         return [CloseNow(position.symbol, "no confirmed stop in time")]
     if any(not o.is_final for o in stops):
         return []
@@ -149,7 +154,9 @@ def _ladder_steps(
 
 
 def _tries(legs: list[Order], leg: str) -> int:
-    return sum(1 for o in legs if o.leg == leg and o.status in (Status.REJECTED, Status.DENIED))
+    """How often the venue would not have a leg; one that it expired counts too."""
+    failed = (Status.REJECTED, Status.DENIED, Status.EXPIRED)
+    return sum(1 for o in legs if o.leg == leg and o.status in failed)
 
 
 def _split(
@@ -159,19 +166,10 @@ def _split(
     contract: Contract,
     settings: Settings,
 ) -> list[OrderPlan]:
-    """``free`` in legs by their shares. The last takes the rest; too small ones join the next."""
+    """``free`` as take-profit orders, a leg for each share."""
     sign = 1 if position.own_qty > 0 else -1
-    shares = sum((share for _, share, _ in wanted), ZERO)
     plans: list[OrderPlan] = []
-    left, carried = free, ZERO
-    for index, (leg, share, distance) in enumerate(wanted):
-        part = floor_to_step(free * share / shares, contract.step) + carried
-        qty = left if index == len(wanted) - 1 else min(part, left)
-        if qty < contract.qty_min:
-            carried = qty
-            continue
-        carried = ZERO
-        left -= qty
+    for leg, qty, distance in _quantities(wanted, free, contract):
         target = position.entry_price * (1 + sign * distance / HUNDRED)
         plans.append(
             OrderPlan(
@@ -188,3 +186,29 @@ def _split(
             )
         )
     return plans
+
+
+def _quantities(
+    wanted: list[tuple[str, Decimal, Decimal]], free: Decimal, contract: Contract
+) -> list[tuple[str, Decimal, Decimal]]:
+    """Leg, quantity and distance. The last leg takes the rest of the rounding.
+
+    A leg below the minimum is left to the next one, or, where none follows,
+    to the one before: the quantities add up to ``free`` or there is no leg.
+    """
+    shares = sum((share for _, share, _ in wanted), ZERO)
+    legs: list[tuple[str, Decimal, Decimal]] = []
+    left, carried = free, ZERO
+    for index, (leg, share, distance) in enumerate(wanted):
+        part = floor_to_step(free * share / shares, contract.step) + carried
+        qty = left if index == len(wanted) - 1 else min(part, left)
+        if qty < contract.qty_min:
+            carried = qty
+            continue
+        carried = ZERO
+        left -= qty
+        legs.append((leg, qty, distance))
+    if legs and left > ZERO:
+        leg, qty, distance = legs[-1]
+        legs[-1] = (leg, qty + left, distance)
+    return legs

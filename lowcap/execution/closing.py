@@ -10,6 +10,8 @@ from msgspec import Struct
 from lowcap.binance.outcome import NO_SUCH_ORDER
 from lowcap.binance.rest import RestClient, VenueRefused
 from lowcap.binance.venue import Venue
+from lowcap.core import facts
+from lowcap.core.account import Snapshot
 from lowcap.core.errors import NoAnswer, NotSent
 from lowcap.core.ids import prefix
 from lowcap.core.messages import OrderPlan, Purpose
@@ -18,7 +20,11 @@ from lowcap.core.order import Order, Status
 from lowcap.execution.desk import Desk
 from lowcap.execution.flatten import CancelSeen, CloseQty, FlatProof, FlattenStep, next_steps
 
-READ_EVERY_S = 0.15
+# A read of everything weighs 90, of one symbol 12, out of 2,400 a minute
+# (docs/venue.md §4, §8): what does not come off at once goes on at a pace that
+# can be kept up, or the address is banned and nothing closes any more.
+READ_EVERY_S, READ_WAITING_S, READS_QUICK = 0.15, 0.4, 10
+READ_LATER_S, READ_ALL_LATER_S = 2.0, 8.0
 ALARM_AFTER_S = 30.0
 
 
@@ -51,22 +57,22 @@ async def close_symbols(
     proof = FlatProof(dies_ms if wait_for_entries else 0)
     result = Closed(flat=False, reads=0, cancelled=0, closes=0, foreign=[], took_ms=0)
     alarmed = False
+    only = next(iter(symbols)) if symbols is not None and len(symbols) == 1 else ""
     while trio.current_time() - started_s < give_up_s:
         try:
-            seen = await venue.snapshot(venue.urgent)
+            seen = await venue.snapshot(venue.urgent, only)
         except (VenueRefused, NotSent, NoAnswer) as error:
             desk.alarm("close", f"cannot read the venue: {error.message}")
             await trio.sleep(1)
             continue
         result.reads += 1
-        ours = None if everything else {
-            p.symbol: p.own_qty for p in desk.book.state.positions.values()
-        }  # fmt: skip
+        ours = None if everything else _ours(desk)
         steps = next_steps(
             seen, venue.contracts, symbols=symbols, ours=ours, prefix=prefix(desk.mode)
         )
         if proof.read(seen, steps):
             result.flat = True
+            _believe(desk, seen, symbols)
             result.foreign = sorted(
                 p.symbol for p in seen.positions if symbols is None or p.symbol in symbols
             )
@@ -75,9 +81,42 @@ async def close_symbols(
         if not alarmed and trio.current_time() - started_s > ALARM_AFTER_S:
             alarmed = True
             desk.alarm("not-flat", f"not flat after {ALARM_AFTER_S:g} s, still trying")
-        await trio.sleep(READ_EVERY_S)
+        quiet_s = READ_EVERY_S if seen.at_ms > proof.dies_ms else READ_WAITING_S
+        later_s = READ_LATER_S if only else READ_ALL_LATER_S
+        busy_s = READ_EVERY_S if result.reads < READS_QUICK else later_s
+        await trio.sleep(busy_s if steps else quiet_s)
     result.took_ms = round((trio.current_time() - started_s) * 1000)
     return result
+
+
+def _ours(desk: Desk) -> dict[str, Decimal]:
+    """What is ours by symbol: known fills, and whatever of our entries is not known yet."""
+    book = desk.book
+    return {
+        symbol: book.position(symbol).own_qty + book.pending_qty(symbol)
+        for symbol in book.exposed_symbols()
+    }
+
+
+def _believe(desk: Desk, seen: Snapshot, symbols: set[str] | None) -> None:
+    """What is proved flat is flat in our book too, whatever events were missed."""
+    for position in list(desk.book.state.positions.values()):
+        symbol, qty = position.symbol, seen.qty(position.symbol)
+        if (symbols is not None and symbol not in symbols) or qty != ZERO:
+            continue
+        if position.qty != ZERO:
+            desk.record(
+                facts.PositionSeen(
+                    symbol=symbol, qty=qty, entry_price=ZERO, source="query",
+                    venue_ms=max(seen.at_ms, position.venue_ms),
+                )
+            )  # fmt: skip
+        if position.own_qty != ZERO:
+            desk.record(
+                facts.OwnershipSettled(
+                    symbol=symbol, own_qty=ZERO, foreign_qty=ZERO, why="proved flat"
+                )
+            )
 
 
 async def _carry_out(

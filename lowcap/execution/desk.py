@@ -103,7 +103,11 @@ class Desk:
             facts.HoldPlaced(name=name, state=state, reason=reason, who=who, until_ms=until_ms)
         )
         if state is TradingState.HALTED:
-            self.ledger.sync_now()
+            try:
+                self.ledger.sync_now()
+            except (LedgerError, OSError) as error:
+                # The halt stands in memory, and whoever halts to close must get on.
+                self.alarm("ledger", f"the halt is not on the disk: {error}", "free the disk")
 
     def lift_hold(self, name: str, reason: str, who: str = AUTO) -> None:
         """Lift a hold, if it is there."""
@@ -142,7 +146,7 @@ class Desk:
         free = self.venue.wallet_usdt
         for symbol in self.book.exposed_symbols():
             quote = self.quotes.get(symbol)
-            price = quote.mark if quote else self.book.position(symbol).entry_price
+            price = quote.mark if quote else self.book.price_known(symbol)
             free -= self.book.exposure_qty(symbol) * price / self.venue.leverage.get(symbol, 1)
         return max(free, ZERO)
 
@@ -278,7 +282,7 @@ class Desk:
         news = (
             may_become(order, status)
             or executed_qty > order.executed_qty
-            or (order_id and order_id != order.order_id)
+            or (order_id and not order.order_id)
         )
         if news or reply_us:
             self.record(
@@ -312,6 +316,12 @@ class Desk:
                 venue_ms=outcome.venue_ms,
             )
 
+    def believe_gone(self, name: str) -> None:
+        """An order that neither the book nor a query of the venue knows any more has ended."""
+        order = self.book.orders[name]
+        self._update(name, Status.CANCELLED, "query", reason="the venue knows no such order")
+        self.look_after(order.symbol)
+
     def on_user_event(self, event: AnyEvent | str) -> None:
         """One event of the user data stream, in any order, twice, or late."""
         self.last_event_ms = self.now_ms()
@@ -324,7 +334,7 @@ class Desk:
                 return
             status = VENUE_STATUS.get(event.body.X)
             if status is not None:
-                reason = event.body.rm
+                reason = event.body.rm or ""
                 self._update(order.client_id, status, "stream", reason=reason, venue_ms=event.at_ms)
                 self.look_after(order.symbol)
         elif isinstance(event, AccountEvent):
@@ -372,6 +382,8 @@ class Desk:
         if event.wallet_usdt is not None:
             self.venue.wallet_usdt = event.wallet_usdt
         for symbol, qty, entry_price in event.positions:
+            if qty == ZERO and symbol not in self.book.state.positions:
+                continue  # a change of margin type, not of a position
             self.record(
                 facts.PositionSeen(
                     symbol=symbol,
@@ -394,6 +406,8 @@ class Desk:
             try:
                 mark = decimal_from_wire(update.p)
             except ValueError:
+                continue
+            if not mark > ZERO:
                 continue
             old = self.quotes.get(update.s)
             last = old.last if old is not None else None
@@ -451,6 +465,8 @@ class Desk:
         position = self.book.state.positions.get(symbol)
         if position is None or position.qty != ZERO or position.own_qty != ZERO:
             return
+        if not position.opened_seq and position.realized == position.fees == ZERO:
+            return  # nothing has happened since it was closed last
         if any(unsettled_qty(o) > ZERO and o.purpose is Purpose.ENTRY
                for o in self.book.orders_of(symbol)):  # fmt: skip
             return

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from lowcap.core.account import Snapshot
+from lowcap.core.account import SeenOrder, Snapshot
 from lowcap.core.contract import Contract
 from lowcap.core.money import ZERO, Side, floor_to_step
 
@@ -49,7 +49,8 @@ def next_steps(
     """The next steps for ``symbols`` (None: all of them), each symbol for itself.
 
     ``ours`` holds our signed quantity by symbol; with None everything is
-    closed and every order cancelled, whoever placed it.
+    closed and every order cancelled, whoever placed it. A foreign reduce-only
+    order goes only where it lays claim to what is ours.
     """
     steps: list[FlattenStep] = []
     touched = {p.symbol for p in seen.positions} | {o.symbol for o in seen.orders}
@@ -66,18 +67,24 @@ def _symbol_steps(
     ours: dict[str, Decimal] | None,
     prefix: str,
 ) -> list[FlattenStep]:
-    mine = [
-        o
-        for o in seen.orders
-        if o.symbol == symbol and (ours is None or o.client_id.startswith(prefix))
-    ]
+    shown = [o for o in seen.orders if o.symbol == symbol]
+    mine = [o for o in shown if ours is None or o.client_id.startswith(prefix)]
     regular = [o for o in mine if not o.algo]
+    held = seen.qty(symbol)
+    qty = closable(held, None if ours is None else ours.get(symbol, ZERO))
+    if qty != ZERO:
+        regular += _rivals([o for o in shown if o not in mine], abs(held) - abs(qty))
     if regular:
         return [CancelSeen(symbol, o.client_id, algo=False) for o in regular]
-    qty = closable(seen.qty(symbol), None if ours is None else ours.get(symbol, ZERO))
     if qty != ZERO:
         return _closes(symbol, qty, contracts.get(symbol))
     return [CancelSeen(symbol, o.client_id, algo=True) for o in mine]
+
+
+def _rivals(foreign: list[SeenOrder], foreign_qty: Decimal) -> list[SeenOrder]:
+    """Foreign reduce-only orders that claim more than the foreign part, and so block our close."""
+    legs = [o for o in foreign if o.reduces and not o.algo]
+    return legs if sum((o.qty for o in legs), ZERO) > foreign_qty else []
 
 
 def closable(held: Decimal, own: Decimal | None) -> Decimal:
@@ -96,6 +103,7 @@ def _closes(symbol: str, qty: Decimal, contract: Contract | None) -> list[Flatte
     if contract is None:
         return [CloseQty(symbol, side, left)]
     most = floor_to_step(contract.market_qty_max, contract.step)
+    most = most if most > ZERO else left
     steps: list[FlattenStep] = []
     while left > ZERO:
         part = min(left, most)

@@ -15,7 +15,7 @@ from lowcap.core.facts import OrderIntended
 from lowcap.core.ids import prefix
 from lowcap.core.messages import Purpose, TradingState
 from lowcap.core.money import ZERO
-from lowcap.core.order import RESTING, Status
+from lowcap.core.order import RESTING, Order, Status
 from lowcap.execution.closing import Closed, cancel_order, close_symbols
 from lowcap.execution.desk import Desk
 from lowcap.execution.reconcile import Findings, compare
@@ -28,6 +28,7 @@ RETRY_FIRST_S, RETRY_LONGEST_S = 0.5, 15.0
 PRICES_SILENT_MS = 5_000
 SHADOW_AFTER_MS = 3_000
 CLOCK_OFFSET_MS_MAX = 250
+FILLS_LATE_MS, FILLS_WAIT_MS_MAX, FILLS_ALGO_TRIES = 500, 30_000, 5
 
 
 class Keeper:
@@ -42,6 +43,9 @@ class Keeper:
         self._wanted = trio.Event()
         self._suspect: dict[str, tuple[object, object]] = {}
         self._beyond_stop_ms: dict[str, int] = {}
+        self._asked_fills: dict[str, tuple[int, int]] = {}
+        self._cancelling: set[str] = set()
+        self._missed: set[str] = set()
         self.recovered = trio.Event()
         self.ticks = 0
 
@@ -90,6 +94,9 @@ class Keeper:
                 ms=took_ms,
             )
         )
+        self._watch_prices(desk.now_ms())
+        if not self._venue.socket.is_up:
+            desk.set_health("order-socket", False, "not connected yet")
         desk.lift_hold("recovery", "belief and venue agree")
         self.recovered.set()
         if "panic" in desk.book.state.holds and desk.book.open_positions():
@@ -117,7 +124,7 @@ class Keeper:
 
     async def _fetch_missing_fills(self) -> None:
         for order in list(self._desk.book.orders.values()):
-            if order.executed_qty > order.filled_qty and not order.is_algo:
+            if order.lacks_fills and not order.is_algo:
                 await ask(self._desk, order)
 
     async def _reconcile_at_start(self) -> None:
@@ -176,12 +183,18 @@ class Keeper:
                     differences=tuple(found.differences[:50]),
                 )
             )
-        for name in found.ask_about:
-            await ask(desk, desk.book.orders[name])
+        await self._ask_about(found.ask_about)
         for orphan in found.orphans:
             await cancel_order(desk, self._venue.rest, orphan.symbol, orphan.client_id, orphan.algo)
         self._look_after_all()
         return found
+
+    async def _ask_about(self, names: list[str]) -> None:
+        """Orders that should rest and are not shown. Missed by two comparisons, one has ended."""
+        missed = {n for n in names if await ask(self._desk, self._desk.book.orders[n]) is True}
+        for name in sorted(missed & self._missed):
+            self._desk.believe_gone(name)
+        self._missed = missed
 
     def _settle_ownership(self, found: Findings) -> None:
         """Believed only when two comparisons in a row agree: fills may still be on their way."""
@@ -225,9 +238,27 @@ class Keeper:
         if loss >= most:
             reason = f"lost {loss:.2f} USD today, limit {most}"
             desk.place_hold("day-loss", TradingState.HALTED, reason, "risk")
+        for order in list(desk.book.orders.values()):
+            if order.lacks_fills:
+                self._want_fills(order, at_ms)
         for position in desk.book.open_positions():
             self._watch_stop(position.symbol, at_ms)
             desk.look_after(position.symbol)
+
+    def _want_fills(self, order: Order, at_ms: int) -> None:
+        """Ask for executions that the stream did not tell: without them nothing is ours."""
+        name = order.client_id
+        tries, next_ms = self._asked_fills.get(name, (0, order.updated_ms + FILLS_LATE_MS))
+        if at_ms < next_ms or (order.is_algo and tries >= FILLS_ALGO_TRIES):
+            return
+        wait_ms = min(1_000 * 2**tries, FILLS_WAIT_MS_MAX)
+        self._asked_fills[name] = (min(tries + 1, 10), at_ms + wait_ms)
+
+        async def fetch() -> None:
+            await ask(self._desk, order)
+            self._desk.look_after(order.symbol)
+
+        self._nursery.start_soon(fetch)
 
     def _watch_prices(self, at_ms: int) -> None:
         newest_ms = max((q.mark_ms for q in self._desk.quotes.values()), default=0)
@@ -280,10 +311,15 @@ class Keeper:
 
     async def _cancel(self, name: str) -> None:
         order = self._desk.book.orders[name]
-        if order.status in RESTING:
+        if order.status not in RESTING or name in self._cancelling:
+            return
+        self._cancelling.add(name)
+        try:
             await cancel_order(
                 self._desk, self._venue.urgent, order.symbol, name, algo=order.is_algo
             )
+        finally:
+            self._cancelling.discard(name)
 
     async def close_symbol(self, symbol: str) -> Closed:
         """Bring one symbol flat; its stop stays until it is."""

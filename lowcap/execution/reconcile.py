@@ -40,7 +40,7 @@ def _compare_position(book: Book, seen: Snapshot, symbol: str, found: Findings) 
     position = book.position(symbol)
     held = next((p for p in seen.positions if p.symbol == symbol), None)
     qty = held.qty if held is not None else ZERO
-    if position.venue_ms > seen.at_ms:
+    if max(position.venue_ms, position.fill_ms) > seen.at_ms:
         return  # an event newer than this read has spoken
     if qty != position.qty:
         found.differences.append(f"{symbol}: position {position.qty} is {qty} at the venue")
@@ -50,7 +50,8 @@ def _compare_position(book: Book, seen: Snapshot, symbol: str, found: Findings) 
                 qty=qty,
                 entry_price=held.entry_price if held is not None else ZERO,
                 source="query",
-                venue_ms=held.venue_ms if held is not None else seen.at_ms,
+                # It held when it was read, however long ago it last changed.
+                venue_ms=max(held.venue_ms, seen.at_ms) if held is not None else seen.at_ms,
             )
         )
     _compare_ownership(book, symbol, qty, found)
@@ -90,7 +91,14 @@ def _compare_orders(book: Book, seen: Snapshot, now_ms: int, prefix: str, found:
             continue
         if known is None:
             found.differences.append(f"{shown.client_id}: at the venue without an intent")
-            found.orphans.append(shown)
+            if not _guards_a_stranger(book, seen, shown):
+                found.orphans.append(shown)
         elif known.is_final and now_ms - known.updated_ms > LAG_MS:
             found.differences.append(f"{shown.client_id}: {known.status} but still in the book")
             found.orphans.append(shown)
+
+
+def _guards_a_stranger(book: Book, seen: Snapshot, shown: SeenOrder) -> bool:
+    """An exit on a position that is not in our books: taking it away could leave that bare."""
+    held, own = seen.qty(shown.symbol), book.position(shown.symbol).own_qty
+    return shown.reduces and held != ZERO and own == ZERO

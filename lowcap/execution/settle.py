@@ -34,7 +34,7 @@ async def settle_order(desk: Desk, client_id: str) -> None:
             break  # the user stream told us first
         answer = await ask(desk, order)
         if isinstance(answer, Outcome):
-            break
+            continue  # settled, unless the venue used a word that we do not know
         absent_answers += answer and tries > len(FIRST_QUERIES_S)
         if absent_answers >= ABSENT_ANSWERS_MIN and _too_late_to_arrive(desk, order):
             desk.record(

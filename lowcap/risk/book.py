@@ -26,7 +26,8 @@ class Position(Struct, kw_only=True):
     """What the account holds of one symbol; money in USDT over the position's life.
 
     ``qty`` is the venue's signed quantity, ``own_qty`` what our own fills add
-    up to. ``opened_seq`` is the intent of the entry that opened it.
+    up to. ``opened_seq`` is the intent of the entry that opened it, and
+    ``fill_ms`` the venue's time of the newest fill in ``qty``.
     """
 
     symbol: str
@@ -35,6 +36,7 @@ class Position(Struct, kw_only=True):
     opened_seq: int = 0
     entry_price: Decimal = ZERO
     venue_ms: int = 0
+    fill_ms: int = 0
     opened_ms: int = 0
     realized: Decimal = ZERO
     fees: Decimal = ZERO
@@ -53,13 +55,17 @@ class Hold(Struct, kw_only=True, frozen=True):
 
 
 class BookState(Struct, kw_only=True):
-    """All of the book that a checkpoint must carry."""
+    """All of the book that a checkpoint must carry.
+
+    ``compared_ms`` is when start-up's comparison with the venue was made.
+    """
 
     orders: dict[str, Order] = field(default_factory=dict)
     positions: dict[str, Position] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
     foreign: dict[str, Decimal] = field(default_factory=dict)
     switched_off: list[str] = field(default_factory=list)
+    compared_ms: int = 0
     day: str = ""
     day_realized: Decimal = ZERO
     day_fees: Decimal = ZERO
@@ -120,14 +126,23 @@ class Book:
         return total
 
     def exposure_qty(self, symbol: str) -> Decimal:
-        """The largest position that could result: held plus everything on its way."""
-        return abs(self.position(symbol).qty) + abs(self.pending_qty(symbol))
+        """The largest position that could result: held plus everything on its way.
+
+        Held is what the venue says or our fills add up to, whichever is more:
+        either may be ahead of the other.
+        """
+        position = self.position(symbol)
+        return max(abs(position.qty), abs(position.own_qty)) + abs(self.pending_qty(symbol))
+
+    def price_known(self, symbol: str) -> Decimal:
+        """What one unit is worth where no quote says so: its entry, or the limit it is sent at."""
+        limits = [o.price or ZERO for o in self._entering.values() if o.symbol == symbol]
+        return max([self.position(symbol).entry_price, *limits])
 
     def exposed_symbols(self) -> set[str]:
         """Symbols with a position or an entry on its way."""
-        return {p.symbol for p in self.open_positions()} | {
-            order.symbol for order in self._entering.values()
-        }
+        held = {s for s, p in self.state.positions.items() if p.qty != ZERO or p.own_qty != ZERO}
+        return held | {order.symbol for order in self._entering.values()}
 
     def trading_state(self, now_ms: int) -> TradingState:
         """The worst of all holds in force."""
@@ -183,18 +198,26 @@ class Book:
                 self.state.holds.pop(fact.name, None)
             case facts.Switched() as fact:
                 self._switch(fact)
+            case facts.Reconciled(why="start"):
+                self.state.compared_ms = record.ts // NS_PER_MS
             case facts.Checkpoint() as fact:
-                self.state = msgspec.json.decode(fact.book, type=BookState)
-                self._by_symbol.clear()
-                self._entering.clear()
-                for order in self.orders.values():
-                    self._index(order)
+                self._restore(fact)
             case _:
                 return
 
     def snapshot(self) -> bytes:
         """The state as JSON, for a checkpoint."""
         return msgspec.json.encode(self.state)
+
+    def _restore(self, fact: facts.Checkpoint) -> None:
+        self.state = msgspec.json.decode(fact.book, type=BookState)
+        self._by_symbol.clear()
+        self._entering.clear()
+        self.entries_ms.clear()
+        for order in self.orders.values():
+            self._index(order)
+            if order.purpose is Purpose.ENTRY:
+                self.entries_ms.append(order.timestamp_ms)
 
     def _index(self, order: Order) -> None:
         self._by_symbol.setdefault(order.symbol, {})[order.client_id] = order
@@ -258,7 +281,7 @@ class Book:
 
     def _fill(self, record: Record, fact: facts.Filled) -> None:
         order = self.orders.get(fact.client_id)
-        if order is None or fact.trade_id in order.trade_ids:
+        if order is None or fact.trade_id in order.trade_ids or not fact.qty > ZERO:
             return
         self.state.day_realized += fact.realized
         self.state.day_fees += fact.fee
@@ -273,10 +296,12 @@ class Book:
         position = self._own(fact.symbol, record)
         position.realized += fact.realized
         position.fees += fact.fee
-        position.own_qty += fact.side.sign * fact.qty
         if order.purpose is Purpose.ENTRY:
             position.trigger = order.trigger
-            position.opened_seq = position.opened_seq or order.seq
+            if position.own_qty == ZERO:
+                position.opened_seq = order.seq
+                position.opened_ms = record.ts // NS_PER_MS
+        position.own_qty = _moved(position.own_qty, order, fact)
         if fact.venue_ms > position.venue_ms:
             self._apply_fill(position, fact)
 
@@ -289,6 +314,7 @@ class Book:
             total = abs(held) * position.entry_price + abs(signed) * fact.price
             position.entry_price = total / abs(held + signed)
         position.qty = held + signed
+        position.fill_ms = max(position.fill_ms, fact.venue_ms)
 
     def _own(self, symbol: str, record: Record) -> Position:
         position = self.state.positions.get(symbol)
@@ -305,18 +331,23 @@ class Book:
             return
         position.qty = fact.qty
         position.venue_ms = fact.venue_ms
-        if fact.qty != ZERO:
+        if fact.qty != ZERO and fact.entry_price > ZERO:
             position.entry_price = fact.entry_price
 
     def _close_position(self, fact: facts.PositionClosed) -> None:
-        self.state.positions.pop(fact.symbol, None)
+        position = self.state.positions.get(fact.symbol)
+        if position is not None:
+            # Its times stay: a fill reported late must not open it again.
+            self.state.positions[fact.symbol] = Position(
+                symbol=fact.symbol, venue_ms=position.venue_ms, fill_ms=position.fill_ms
+            )
         self.state.foreign.pop(fact.symbol, None)
         self.state.day_trades += 1
         self.state.day_wins += fact.realized > fact.fees
         for order in self.orders_of(fact.symbol):
             if order.is_final:
                 # Whatever of it was never reported is not on its way any more.
-                order.filled_qty = max(order.filled_qty, order.executed_qty)
+                order.filled_qty += unsettled_qty(order)
                 self._index(order)
 
     def _settle_ownership(self, record: Record, fact: facts.OwnershipSettled) -> None:
@@ -336,15 +367,30 @@ class Book:
     def _forget_final(self) -> None:
         if len(self.orders) < FINAL_ORDERS_KEPT * 2:
             return
-        busy = self.exposed_symbols()
-        final = [o.client_id for o in self.orders.values() if o.is_final and o.symbol not in busy]
-        for client_id in final[:-FINAL_ORDERS_KEPT]:
+        done = [o.client_id for o in self.orders.values() if self._is_done(o)]
+        for client_id in done[:-FINAL_ORDERS_KEPT]:
             order = self.orders.pop(client_id)
             self._by_symbol[order.symbol].pop(client_id, None)
+
+    def _is_done(self, order: Order) -> bool:
+        """Nothing of it is awaited, and no position of today's hangs on it."""
+        position = self.state.positions.get(order.symbol)
+        if not order.is_final or unsettled_qty(order) > ZERO:
+            return False
+        if position is None or (position.qty == ZERO and position.own_qty == ZERO):
+            return True
+        return order.seq < position.opened_seq
+
+
+def _moved(own_qty: Decimal, order: Order, fact: facts.Filled) -> Decimal:
+    """Our quantity after a fill; what only reduces may have closed foreign quantity too."""
+    moved = own_qty + fact.side.sign * fact.qty
+    reduces = order.reduce_only or order.close_position
+    return ZERO if reduces and moved * own_qty <= ZERO else moved
 
 
 def unsettled_qty(order: Order) -> Decimal:
     """Quantity of an order that may be, or will be, in the position but has not been seen there."""
     if order.status in FINAL:
-        return max(order.executed_qty - order.filled_qty, ZERO)
+        return max(order.executed - order.filled_qty, ZERO)
     return max((order.qty or ZERO) - order.filled_qty, ZERO)

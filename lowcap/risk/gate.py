@@ -1,6 +1,7 @@
 """The gate: the one function that every entry passes. Each check fails closed.
 
-Comparisons are written so that anything that is not a number fails them.
+Comparisons are written so that anything out of range fails them, and what
+might not be a number is asked first: comparing a NaN is an error.
 """
 
 from __future__ import annotations
@@ -98,9 +99,10 @@ def _symbol_checks(wish: EntryWish, book: Book, now: Situation) -> Iterator[Foun
         yield "foreign-position", f"{book.state.foreign[wish.symbol]} not ours", "0"
     if book.is_in_doubt(wish.symbol):
         yield "order-in-doubt", "an order of this symbol has an unknown outcome", "settled"
-    held = book.position(wish.symbol).qty + book.pending_qty(wish.symbol)
-    if held * wish.side.sign < ZERO:
-        yield "opposite-position", f"{held}", f"none against {wish.side}"
+    position = book.position(wish.symbol)
+    for held in (position.qty, position.own_qty, book.pending_qty(wish.symbol)):
+        if held * wish.side.sign < ZERO:
+            yield "opposite-position", f"{held}", f"none against {wish.side}"
 
 
 def _price_checks(wish: EntryWish, now: Situation, settings: Settings) -> Iterator[Found]:
@@ -109,7 +111,7 @@ def _price_checks(wish: EntryWish, now: Situation, settings: Settings) -> Iterat
     if quote is None:
         yield "no-price", "no mark price seen", "a mark price"
         return
-    if not quote.mark > ZERO:
+    if not (quote.mark.is_finite() and quote.mark > ZERO):
         yield "bad-price", f"{quote.mark}", "more than 0"
         return
     age_ms = now.now_ms - quote.mark_ms
@@ -117,7 +119,7 @@ def _price_checks(wish: EntryWish, now: Situation, settings: Settings) -> Iterat
         yield "stale-price", f"{age_ms} ms", f"{limits.price_age_ms_max} ms"
     if quote.last is not None:
         apart = abs(quote.last - quote.mark) / quote.mark * HUNDRED
-        if not apart <= limits.mark_last_pct_max:
+        if not (apart.is_finite() and apart <= limits.mark_last_pct_max):
             yield "mark-last", f"{apart:.2f} %", f"{limits.mark_last_pct_max} %"
 
 
@@ -142,6 +144,8 @@ def _plan(wish: EntryWish, book: Book, now: Situation, settings: Settings) -> Or
     def no(check: str, measured: str, limit: str) -> Refusal:
         return Refusal(symbol=wish.symbol, check=check, measured=measured, limit=limit)
 
+    if not (wish.wish[0].is_finite() and wish.wish[0] > ZERO):
+        return no("size", f"{wish.wish[0]} USD ({wish.wish[1]})", "more than 0 USD")
     exposed = book.exposed_symbols()
     if wish.symbol not in exposed and not len(exposed) < settings.limits.open_positions_max:
         return no("open-positions", f"{len(exposed)}", f"{settings.limits.open_positions_max}")
@@ -189,11 +193,11 @@ def _collar_price(contract: Contract, mark: Decimal, side: Side, collar_pct: Dec
 
 
 def gross_exposure(book: Book, quotes: dict[str, Quote]) -> Decimal:
-    """Sum of all positions and entries on their way, in USD at mark or entry price."""
+    """Sum of all positions and entries on their way, in USD at mark, else at a known price."""
     total = ZERO
     for symbol in book.exposed_symbols():
         quote = quotes.get(symbol)
-        price = quote.mark if quote is not None else book.position(symbol).entry_price
+        price = quote.mark if quote is not None else book.price_known(symbol)
         total += book.exposure_qty(symbol) * price
     return total
 

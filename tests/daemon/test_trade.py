@@ -85,6 +85,21 @@ def test_a_print_in_the_dead_zone_decides_the_day(tmp_path: Path) -> None:
     assert entries(tmp_path) == []
 
 
+def test_a_print_that_comes_too_late_decides_the_day_as_well(tmp_path: Path) -> None:
+    async def main(stage: Stage) -> None:
+        async with stage.daemon():
+            await trio.sleep(8)
+            late = stage.payrolls("20K")
+            await trio.sleep(11)
+            stage.feeds.send("synoptic", late)
+            await trio.sleep(1)
+            stage.feeds.send("synoptic", stage.payrolls("21K"))
+            await trio.sleep(1)
+
+    in_virtual_time(main, tmp_path)
+    assert entries(tmp_path) == []
+
+
 def test_bad_frames_are_counted_and_the_session_goes_on(tmp_path: Path) -> None:
     async def main(stage: Stage) -> None:
         async with stage.daemon() as commands:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from decimal import Decimal
 from typing import Protocol
 
 from msgspec import Struct
@@ -29,11 +28,14 @@ def symbol_faults(symbols: tuple[str, ...]) -> Iterable[str]:
 
 
 class Hit(Struct, frozen=True):
-    """A rule fired: the symbols it names with their dedupe keys, and the words that did it."""
+    """A rule fired: the symbols it names with their dedupe keys, and the words that did it.
+
+    ``decides`` is a key that this item closes even where it comes too late to trade.
+    """
 
     targets: tuple[tuple[str, str], ...]
     matched: tuple[str, ...]
-    notional_usd: Decimal | None = None
+    decides: str = ""
 
 
 class No(Struct, frozen=True):

@@ -123,7 +123,7 @@ class PayrollReading:
             return No("band", shown, near=True, decides=key)
         if release.rate_move != self._match.rate:
             return No("rate", shown, near=True, decides=key)
-        return Hit(tuple((s, key) for s in self._match.symbols), (shown,))
+        return Hit(tuple((s, key) for s in self._match.symbols), (shown,), decides=key)
 
 
 def read_release(item: NewsItem) -> Print | No:

@@ -1,0 +1,91 @@
+"""Getting ready: account modes that we do not trade in are refused with the remedy named."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import msgspec
+import pytest
+
+from lowcap.binance.rest import VenueRefused
+from lowcap.binance.venue import Venue, VenueUrls
+from lowcap.core.clock import LoopClock
+from lowcap.core.errors import LowcapError, NoAnswer
+from lowcap.net.net import MemoryNet
+from lowcap.paper.contracts import listed_contracts
+from lowcap.paper.market import bracket_view, contract_view
+from tests import vectors as v
+from tests.binance.binance_kit import HMAC, FakeHttp, reply
+
+GOOD = {"canTrade": True, "dualSidePosition": False, "multiAssetsMargin": False}
+XRP = listed_contracts()["XRPUSDT"][0]
+
+
+def venue(*answers: Any) -> tuple[Venue, FakeHttp]:
+    http = FakeHttp(*answers)
+    urls = VenueUrls("http://x", "ws://x", "ws://x")
+    clock = LoopClock(v.AT_MS * 1_000_000)
+    return Venue(MemoryNet(), http, http, urls, HMAC, clock, random.Random(1)), http
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"dualSidePosition": True}, "hedge mode"),
+        ({"multiAssetsMargin": True}, "multi-assets mode"),
+        ({"canTrade": False}, "may not trade"),
+    ],
+)
+async def test_modes_that_we_do_not_trade_in(change: dict[str, bool], word: str) -> None:
+    there, _ = venue(reply(GOOD | change))
+    with pytest.raises(LowcapError, match=word) as caught:
+        await there.load_contracts()
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", GOOD)
+async def test_a_mode_that_is_not_told_is_not_assumed(name: str) -> None:
+    told = {key: value for key, value in GOOD.items() if key != name}
+    there, _ = venue(reply(told))
+    with pytest.raises(NoAnswer):
+        await there.load_contracts()
+
+
+async def test_contracts_are_loaded() -> None:
+    encode = msgspec.json.Encoder(decimal_format="number").encode
+    there, _ = venue(
+        reply(GOOD),
+        reply(encode({"symbols": [contract_view(XRP), None]})),
+        reply(encode([None, bracket_view(XRP)])),
+    )
+    await there.load_contracts()
+    assert there.contracts == {"XRPUSDT": XRP}
+
+
+async def test_leverage_counts_only_where_the_venue_took_it() -> None:
+    config = [
+        {"symbol": "A", "marginType": "ISOLATED", "leverage": 20},
+        {"symbol": "B", "marginType": "CROSSED", "leverage": 20},
+    ]
+    no = reply({"code": -4047, "msg": "open orders exist"}, 400)
+    there, http = venue(reply(config), no)
+    faults: list[str] = []
+    await there.prepare_symbols({"A": 20, "B": 20, "C": 10}, faults.append)
+    assert there.leverage == {"A": 20}
+    assert sorted(text.partition(":")[0] for text in faults) == ["B", "C"]
+    assert all("/fapi/v1/" in url for _, url, _ in http.asked)
+
+
+async def test_one_symbol_is_read_by_name() -> None:
+    row = [{"asset": "USDT", "balance": "12.5", "availableBalance": "1"}]
+    there, http = venue(reply([]), reply([]), reply([]), reply(row))
+    seen = await there.snapshot(there.urgent, "XRPUSDT")
+    assert (seen.positions, seen.orders, str(there.wallet_usdt)) == ((), (), "12.5")
+    assert ["symbol=XRPUSDT" in url for _, url, _ in http.asked] == [True, True, True, False]
+
+
+async def test_a_refused_read_is_no_snapshot() -> None:
+    there, _ = venue(reply([]), reply({"code": -1003, "msg": "slow down"}, 429))
+    with pytest.raises(VenueRefused):
+        await there.snapshot(there.rest)

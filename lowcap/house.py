@@ -120,7 +120,7 @@ def build(settings: Settings, around: Surroundings, market: Market) -> House:
             net, streams, venue.rest, desk.on_user_event, keeper.on_user_stream, chance
         ),
         price_stream=PriceStream(
-            net, streams, desk.on_marks, desk.on_lasts, _on_prices(desk), chance
+            net, streams, desk.prices.on_marks, desk.prices.on_lasts, _on_prices(desk), chance
         ),
         feeds=feeds,
         commands=commands,
@@ -184,7 +184,7 @@ def _on_feed(desk: Desk) -> Callable[[FeedStatus], None]:
 def _on_prices(desk: Desk) -> Callable[[bool, str], None]:
     def changed(up: bool, why: str) -> None:
         if not up:
-            desk.quotes.clear()  # nothing known of prices is better than something old
+            desk.prices.clear()  # nothing known of prices is better than something old
 
     return changed
 

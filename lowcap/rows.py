@@ -110,7 +110,7 @@ def position_row(desk: Desk, position: Position) -> Json:
         "trigger": position.trigger,
         "trace": position.opened_seq,
         "foreign_qty": str(desk.book.state.foreign.get(position.symbol, ZERO)),
-        "closing": position.symbol in desk.closing or desk.flattening,
+        "closing": position.symbol in desk.closing or bool(desk.flattening),
     }
 
 

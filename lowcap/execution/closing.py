@@ -189,8 +189,7 @@ async def close_share(desk: Desk, venue: Venue, symbol: str, pct: Decimal) -> De
     qty = floor_to_step(abs(own) * pct / HUNDRED, contract.step)
     if qty == ZERO:
         return qty
-    desk.closing.add(symbol)
-    try:
+    with desk.closing_of([symbol]):
         for order in desk.book.orders_of(symbol):
             if order.purpose is Purpose.TAKE_PROFIT and not order.is_final:
                 await cancel_order(desk, venue.urgent, symbol, order.client_id, algo=False)
@@ -199,7 +198,5 @@ async def close_share(desk: Desk, venue: Venue, symbol: str, pct: Decimal) -> De
         with trio.move_on_after(5):
             while not desk.book.orders[name].is_final:
                 await trio.sleep(0.02)
-    finally:
-        desk.closing.discard(symbol)
     desk.look_after(symbol)
     return qty

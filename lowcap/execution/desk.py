@@ -7,13 +7,15 @@ as orders. Nothing here waits.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 
-from lowcap.binance.outcome import Outcome, Verdict
+from lowcap.binance.outcome import Outcome
 from lowcap.binance.streams import AccountEvent, AlgoEvent, AnyEvent, OrderEvent
 from lowcap.binance.venue import Venue
-from lowcap.binance.wire import MarkUpdate, MiniTicker, OrderEventBody
+from lowcap.binance.wire import OrderEventBody
 from lowcap.core import facts
 from lowcap.core.clock import Clock, now_ms
 from lowcap.core.errors import LedgerError, NotSent
@@ -22,19 +24,19 @@ from lowcap.core.ids import client_id, prefix
 from lowcap.core.messages import (
     OrderPlan,
     Purpose,
-    Quote,
     Refusal,
     Signal,
     Target,
     TradingState,
 )
-from lowcap.core.money import ZERO, Side, decimal_from_wire
-from lowcap.core.order import VENUE_STATUS, Order, Status, may_become
+from lowcap.core.money import ZERO
+from lowcap.core.order import Order, Status, may_become
+from lowcap.execution import reports
 from lowcap.execution.bracket import Cancel, CloseNow, Place, missing
+from lowcap.execution.prices import Prices
 from lowcap.ledger.writer import Ledger
 from lowcap.risk.book import Book, unsettled_qty
 from lowcap.risk.gate import EntryWish, Situation, decide
-from lowcap.risk.leverage import safe_leverage
 from lowcap.risk.sizing import wished_notional
 from lowcap.settings import Settings
 
@@ -61,15 +63,16 @@ class Desk:
         self.mode = settings.mode
         self.armed = settings.mode != "live"
         self.stopping = False
-        self.quotes: dict[str, Quote] = {}
-        self.closing: set[str] = set()
-        self.flattening = False
+        self.prices = Prices(clock)
+        self.quotes = self.prices.quotes
+        # How many closings work on a symbol, and how many panics on everything.
+        self.closing: Counter[str] = Counter()
+        self.flattening = 0
         self.sent_ns: dict[str, int] = {}
         self.foreign_events = 0
-        self.last_event_ms = 0
         self.spawn_rest: SpawnRest = lambda intent: None
         self.spawn_cancel: Callable[[str], None] = lambda client_id: None
-        self.spawn_close: Callable[[str, str], None] = lambda symbol, why: None
+        self.spawn_close: Callable[[str], None] = lambda symbol: None
         self.settle: Callable[[str], None] = lambda client_id: None
 
     # -- facts ----------------------------------------------------------------
@@ -139,6 +142,7 @@ class Desk:
             quotes=self.quotes,
             contracts=self.venue.contracts,
             leverage=self.venue.leverage,
+            closing=self.closing,
         )
 
     def margin_available(self) -> Decimal:
@@ -204,7 +208,7 @@ class Desk:
             self.ledger.flush()
         except LedgerError as error:
             if plan.purpose is Purpose.ENTRY:
-                self._update(name, Status.DENIED, "local", reason=error.message)
+                self._note(self.book.orders[name], reports.of_denial(name, error.message))
                 return name
         prepared_ns = self.clock.stage_ns()
         road = self._hand_over(intent)
@@ -234,27 +238,13 @@ class Desk:
         order = self.book.orders.get(name)
         if order is None:
             return
-        reply_us = (self.clock.stage_ns() - self.sent_ns.pop(name, self.clock.stage_ns())) / 1000
-        if outcome.verdict is Verdict.UNKNOWN:
-            self.mark_unknown(order, outcome.reason or f"code {outcome.code}")
+        now_ns = self.clock.stage_ns()
+        reply_us = (now_ns - self.sent_ns.pop(name, now_ns)) / 1000
+        fact = reports.of_outcome(order, outcome, reply_us)
+        if isinstance(fact, facts.OutcomeUnknown):
+            self.mark_unknown(order, fact.why)
             return
-        status = Status.REJECTED
-        if outcome.verdict is Verdict.ACCEPTED:
-            status = VENUE_STATUS.get(outcome.status, Status.UNKNOWN)
-            if status is Status.UNKNOWN:
-                self.mark_unknown(order, f"unknown status {outcome.status!r}")
-                return
-        self._update(
-            name,
-            status,
-            "reply",
-            order_id=outcome.order_id,
-            executed_qty=decimal_from_wire(outcome.executed_qty),
-            code=outcome.code,
-            reason=outcome.reason,
-            venue_ms=outcome.venue_ms,
-            reply_us=round(reply_us, 1),
-        )
+        self.record(fact, order.seq)
         self.look_after(order.symbol)
 
     def mark_unknown(self, order: Order, why: str) -> None:
@@ -263,68 +253,26 @@ class Desk:
             self.record(facts.OutcomeUnknown(client_id=order.client_id, why=why), order.seq)
             self.settle(order.client_id)
 
-    def _update(
-        self,
-        name: str,
-        status: Status,
-        source: str,
-        *,
-        order_id: int = 0,
-        executed_qty: Decimal = ZERO,
-        code: int = 0,
-        reason: str = "",
-        venue_ms: int = 0,
-        reply_us: float = 0,
-    ) -> None:
-        """Record what is new about an order; what is already known is not repeated."""
-        order = self.book.orders[name]
-        order_id = 0 if order.is_algo and source == "stream" else order_id
-        news = (
-            may_become(order, status)
-            or executed_qty > order.executed_qty
-            or (order_id and not order.order_id)
-        )
-        if news or reply_us:
-            self.record(
-                facts.OrderUpdated(
-                    client_id=name,
-                    status=status.value,
-                    source=source,
-                    order_id=order_id,
-                    executed_qty=executed_qty,
-                    code=code,
-                    reason=reason,
-                    venue_ms=venue_ms,
-                    reply_us=reply_us,
-                ),
-                order.seq,
-            )
+    def _note(self, order: Order, fact: facts.OrderUpdated | None) -> None:
+        """Record a report, if it says anything new."""
+        if fact is not None and reports.is_news(order, fact):
+            self.record(fact, order.seq)
 
     def learn(self, order: Order, outcome: Outcome, fills: list[facts.Filled]) -> None:
         """What a query told about an order, its executions included."""
         for fill in fills:
             if fill.trade_id not in order.trade_ids:
                 self.record(fill, order.seq)
-        status = VENUE_STATUS.get(outcome.status)
-        if status is not None:
-            self._update(
-                order.client_id,
-                status,
-                "query",
-                order_id=outcome.order_id,
-                executed_qty=decimal_from_wire(outcome.executed_qty),
-                venue_ms=outcome.venue_ms,
-            )
+        self._note(order, reports.of_query(order, outcome))
 
     def believe_gone(self, name: str) -> None:
         """An order that neither the book nor a query of the venue knows any more has ended."""
         order = self.book.orders[name]
-        self._update(name, Status.CANCELLED, "query", reason="the venue knows no such order")
+        self._note(order, reports.of_absence(order))
         self.look_after(order.symbol)
 
     def on_user_event(self, event: AnyEvent | str) -> None:
         """One event of the user data stream, in any order, twice, or late."""
-        self.last_event_ms = self.now_ms()
         if isinstance(event, OrderEvent):
             self._on_order_event(event.body)
         elif isinstance(event, AlgoEvent):
@@ -332,11 +280,8 @@ class Desk:
             if order is None:
                 self.foreign_events += 1
                 return
-            status = VENUE_STATUS.get(event.body.X)
-            if status is not None:
-                reason = event.body.rm or ""
-                self._update(order.client_id, status, "stream", reason=reason, venue_ms=event.at_ms)
-                self.look_after(order.symbol)
+            self._note(order, reports.of_algo_event(order, event))
+            self.look_after(order.symbol)
         elif isinstance(event, AccountEvent):
             self._on_account_event(event)
         elif event.startswith("unreadable"):
@@ -350,32 +295,8 @@ class Desk:
                 self.alarm("orphan", f"{body.c} has no intent in the ledger", "lowcapctl orders")
             return
         if body.x == "TRADE" and body.t and body.t not in order.trade_ids:
-            self.record(
-                facts.Filled(
-                    client_id=body.c,
-                    symbol=body.s,
-                    side=Side(body.S),
-                    trade_id=body.t,
-                    qty=decimal_from_wire(body.l),
-                    price=decimal_from_wire(body.L),
-                    fee=decimal_from_wire(body.n or "0"),
-                    realized=decimal_from_wire(body.rp),
-                    venue_ms=body.T,
-                ),
-                order.seq,
-            )
-        status = VENUE_STATUS.get(body.X)
-        # The child of a conditional order reports under its parent's id: only its end counts.
-        if status is not None and not (order.is_algo and status is Status.WORKING):
-            self._update(
-                body.c,
-                status,
-                "stream",
-                order_id=body.i,
-                executed_qty=decimal_from_wire(body.z),
-                reason="" if body.er == "0" else f"expiry reason {body.er}",
-                venue_ms=body.T,
-            )
+            self.record(reports.fill_of(body), order.seq)
+        self._note(order, reports.of_order_event(order, body))
         self.look_after(body.s)
 
     def _on_account_event(self, event: AccountEvent) -> None:
@@ -395,43 +316,17 @@ class Desk:
             )
             self.look_after(symbol)
 
-    # -- prices ---------------------------------------------------------------
-
-    def on_marks(self, updates: list[MarkUpdate]) -> None:
-        """Newest mark prices; one that cannot be read is left to grow stale."""
-        at_ms = self.now_ms()
-        for update in updates:
-            if update.st != 1:
-                continue
-            try:
-                mark = decimal_from_wire(update.p)
-            except ValueError:
-                continue
-            if not mark > ZERO:
-                continue
-            old = self.quotes.get(update.s)
-            last = old.last if old is not None else None
-            last_ms = old.last_ms if old is not None else 0
-            self.quotes[update.s] = Quote(
-                symbol=update.s, mark=mark, mark_ms=at_ms, last=last, last_ms=last_ms
-            )
-
-    def on_lasts(self, tickers: list[MiniTicker]) -> None:
-        """Newest last prices of symbols whose mark is known."""
-        at_ms = self.now_ms()
-        for ticker in tickers:
-            old = self.quotes.get(ticker.s)
-            if old is None or ticker.st != 1:
-                continue
-            try:
-                last = decimal_from_wire(ticker.c)
-            except ValueError:
-                continue
-            self.quotes[ticker.s] = Quote(
-                symbol=ticker.s, mark=old.mark, mark_ms=old.mark_ms, last=last, last_ms=at_ms
-            )
-
     # -- looking after positions ----------------------------------------------
+
+    @contextmanager
+    def closing_of(self, symbols: Iterable[str]) -> Iterator[None]:
+        """While these symbols are being closed nothing else is placed for them."""
+        closing = Counter(symbols)
+        self.closing.update(closing)
+        try:
+            yield
+        finally:
+            self.closing = self.closing - closing
 
     def look_after(self, symbol: str) -> None:
         """Bring one symbol a step closer to protected, or to closed and tidy."""
@@ -448,8 +343,7 @@ class Desk:
                     self.spawn_cancel(step.client_id)
                 case CloseNow():
                     self.alarm("unprotected", f"{symbol}: {step.why}; closing it")
-                    self.closing.add(symbol)
-                    self.spawn_close(symbol, step.why)
+                    self.spawn_close(symbol)
 
     def _cause_of(self, symbol: str, opened_seq: int) -> int:
         """Protection hangs on the newest entry of the position's life."""
@@ -475,24 +369,3 @@ class Desk:
             facts.PositionClosed(symbol=symbol, realized=position.realized, fees=position.fees),
             cause,
         )
-
-    def plan_leverage(self) -> dict[str, int]:
-        """The leverage to set ahead of time for every contract, for the size it would trade at."""
-        sizing, limits = self.settings.sizing, self.settings.limits
-        fixed: dict[str, Decimal] = dict(sizing.symbol_usd)
-        for trigger in self.settings.trigger:
-            for symbol, usd in trigger.notional_usd.items():
-                fixed[symbol] = max(usd, fixed.get(symbol, ZERO))
-        return {
-            symbol: safe_leverage(
-                contract,
-                min(
-                    fixed.get(symbol, sizing.default_usd) * sizing.scale,
-                    limits.position_notional_usd_max,
-                ),
-                self.settings.leverage.max,
-                self.settings.protect.stop_pct,
-            )
-            for symbol, contract in self.venue.contracts.items()
-            if contract.is_trading
-        }

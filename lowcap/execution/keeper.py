@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 
 import trio
 
@@ -20,6 +21,7 @@ from lowcap.execution.closing import Closed, cancel_order, close_symbols
 from lowcap.execution.desk import Desk
 from lowcap.execution.reconcile import Findings, compare
 from lowcap.execution.settle import ask, settle_order
+from lowcap.risk.leverage import plan_leverage
 
 TICK_S = 0.1
 RECONCILE_EVERY_S = 10.0
@@ -55,7 +57,7 @@ class Keeper:
         self._nursery = nursery
         desk.spawn_rest = lambda intent: nursery.start_soon(self._by_rest, intent)
         desk.spawn_cancel = lambda name: nursery.start_soon(self._cancel, name)
-        desk.spawn_close = lambda symbol, why: nursery.start_soon(self.close_symbol, symbol)
+        desk.spawn_close = self._start_close
         desk.settle = lambda name: nursery.start_soon(settle_order, desk, name)
         nursery.start_soon(self._recover, crashed)
         nursery.start_soon(self._prepare_symbols)
@@ -142,7 +144,9 @@ class Keeper:
             self._desk.alarm("leverage", text, "lowcapctl risk")
 
         async def prepare() -> None:
-            await self._venue.prepare_symbols(self._desk.plan_leverage(), fault)
+            await self._venue.prepare_symbols(
+                plan_leverage(self._venue.contracts, self._desk.settings), fault
+            )
 
         await self._until_done("venue", prepare)
 
@@ -261,8 +265,7 @@ class Keeper:
         self._nursery.start_soon(fetch)
 
     def _watch_prices(self, at_ms: int) -> None:
-        newest_ms = max((q.mark_ms for q in self._desk.quotes.values()), default=0)
-        silent_ms = at_ms - newest_ms
+        silent_ms = at_ms - self._desk.prices.newest_ms
         fresh = silent_ms <= PRICES_SILENT_MS
         self._desk.set_health("prices", fresh, "" if fresh else "no mark prices")
 
@@ -285,8 +288,7 @@ class Keeper:
         since_ms = self._beyond_stop_ms.setdefault(symbol, at_ms)
         if at_ms - since_ms > SHADOW_AFTER_MS and symbol not in desk.closing:
             desk.alarm("shadow-stop", f"{symbol} is beyond its stop and not flat; closing it")
-            desk.closing.add(symbol)
-            self._nursery.start_soon(self.close_symbol, symbol)
+            self._start_close(symbol)
 
     async def _clock_forever(self) -> None:
         """Measure the venue's clock; too large an offset holds entries back."""
@@ -321,27 +323,33 @@ class Keeper:
         finally:
             self._cancelling.discard(name)
 
+    def _start_close(self, symbol: str) -> None:
+        """Close a symbol in a task; from now on nothing else is placed for it."""
+        held = ExitStack()
+        held.enter_context(self._desk.closing_of([symbol]))
+
+        async def close() -> None:
+            with held:
+                await self.close_symbol(symbol)
+
+        self._nursery.start_soon(close)
+
     async def close_symbol(self, symbol: str) -> Closed:
         """Bring one symbol flat; its stop stays until it is."""
-        self._desk.closing.add(symbol)
-        try:
-            return await close_symbols(self._desk, self._venue, {symbol}, wait_for_entries=False)
-        finally:
-            self._desk.closing.discard(symbol)
-            self._desk.look_after(symbol)
+        with self._desk.closing_of([symbol]):
+            closed = await close_symbols(self._desk, self._venue, {symbol}, wait_for_entries=False)
+        self._desk.look_after(symbol)
+        return closed
 
     async def close_all(self) -> Closed:
-        """Bring everything of ours flat; entries stay allowed."""
+        """Bring everything of ours flat; entries of other symbols stay allowed."""
         symbols = {p.symbol for p in self._desk.book.open_positions()}
-        self._desk.closing |= symbols
-        try:
+        with self._desk.closing_of(symbols):
             return await close_symbols(self._desk, self._venue, symbols, wait_for_entries=False)
-        finally:
-            self._desk.closing -= symbols
 
     async def panic(self, everything: bool) -> Closed:
         """Flatten under a latched halt. The hold must be in place before."""
-        self._desk.flattening = True
+        self._desk.flattening += 1
         try:
             return await close_symbols(
                 self._desk,
@@ -351,7 +359,7 @@ class Keeper:
                 wait_for_entries=True,
             )
         finally:
-            self._desk.flattening = False
+            self._desk.flattening -= 1
 
     async def cancel_entries(self) -> int:
         """Cancel resting entries; returns how many were asked for."""

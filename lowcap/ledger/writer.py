@@ -152,10 +152,15 @@ class Ledger:
                 continue
             if self._dirty:
                 self._dirty = False
-                if in_thread:
-                    await trio.to_thread.run_sync(os.fdatasync, self._fd)
-                else:
-                    os.fdatasync(self._fd)
+                try:
+                    if in_thread:
+                        await trio.to_thread.run_sync(os.fdatasync, self._fd)
+                    else:
+                        os.fdatasync(self._fd)
+                except OSError as error:
+                    # What the disk has lost it does not say: nothing is retried on this file.
+                    self.broken = f"sync failed: {error.strerror}"
+                    on_broken(self.broken)
 
     def _roll(self, checkpoint: Callable[[], Fact]) -> None:
         os.fdatasync(self._fd)

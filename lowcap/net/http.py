@@ -92,7 +92,7 @@ class HttpxPort:
                 )
             except _NOT_SENT as error:
                 raise NotSent(f"{method} {_bare(url)}: {error or 'not sent'}") from error
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 raise NoAnswer(f"{method} {_bare(url)}: {error or type(error).__name__}") from error
         return HttpReply(reply.status_code, dict(reply.headers), reply.content)
 

@@ -6,7 +6,7 @@ might not be a number is asked first: comparing a NaN is an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from msgspec import Struct
@@ -40,6 +40,7 @@ class Situation(Struct, kw_only=True):
     quotes: dict[str, Quote]
     contracts: dict[str, Contract]
     leverage: dict[str, int]
+    closing: Mapping[str, int]
 
 
 class EntryWish(Struct, frozen=True, kw_only=True):
@@ -97,6 +98,8 @@ def _symbol_checks(wish: EntryWish, book: Book, now: Situation) -> Iterator[Foun
         yield "leverage-not-set", "leverage not confirmed by the venue yet", "set ahead of time"
     if wish.symbol in book.state.foreign:
         yield "foreign-position", f"{book.state.foreign[wish.symbol]} not ours", "0"
+    if wish.symbol in now.closing:
+        yield "closing", "the position is being closed", "flat"
     if book.is_in_doubt(wish.symbol):
         yield "order-in-doubt", "an order of this symbol has an unknown outcome", "settled"
     position = book.position(wish.symbol)

@@ -81,7 +81,7 @@ class Room:
             self.desk.on_user_event, self.keeper.on_user_stream, chance,
         )  # fmt: skip
         prices = PriceStream(
-            *(self.net, urls.streams, self.desk.on_marks, self.desk.on_lasts),
+            *(self.net, urls.streams, self.desk.prices.on_marks, self.desk.prices.on_lasts),
             lambda up, why: None, chance,
         )  # fmt: skip
         for service in (self.venue.socket.run, user.run, prices.run):

@@ -55,6 +55,7 @@ def situation(**changes: Any) -> Situation:
         "quotes": {s: quote(s, p) for s, p in MARKS.items()},
         "contracts": dict(CONTRACTS),
         "leverage": dict.fromkeys(CONTRACTS, 20),
+        "closing": {},
     }
     return Situation(**given | changes)
 

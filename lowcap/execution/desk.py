@@ -36,7 +36,7 @@ from lowcap.execution.bracket import Cancel, CloseNow, Place, missing
 from lowcap.execution.prices import Prices
 from lowcap.ledger.writer import Ledger
 from lowcap.risk.book import Book, unsettled_qty
-from lowcap.risk.gate import EntryWish, Situation, decide
+from lowcap.risk.gate import EntryWish, Situation, decide, notionals
 from lowcap.risk.sizing import wished_notional
 from lowcap.settings import Settings
 
@@ -148,10 +148,8 @@ class Desk:
     def margin_available(self) -> Decimal:
         """Wallet less the initial margin of everything held or on its way, in USD."""
         free = self.venue.wallet_usdt
-        for symbol in self.book.exposed_symbols():
-            quote = self.quotes.get(symbol)
-            price = quote.mark if quote else self.book.price_known(symbol)
-            free -= self.book.exposure_qty(symbol) * price / self.venue.leverage.get(symbol, 1)
+        for symbol, notional in notionals(self.book, self.quotes).items():
+            free -= notional / self.venue.leverage.get(symbol, 1)
         return max(free, ZERO)
 
     def enter(self, signal: Signal, target: Target, cause: int) -> Refusal | OrderPlan:

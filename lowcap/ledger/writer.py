@@ -23,6 +23,7 @@ from lowcap.ledger.record import encode_line
 from lowcap.ledger.replay import Replayed, day_files
 
 SYNC_EVERY_S = 0.05
+PUBLISH_AFTER_S = 0.002
 UNWRITTEN_BYTES_MAX = 64 * 1024 * 1024
 
 
@@ -177,9 +178,14 @@ class Ledger:
         self._readers.append(reader)
 
     async def publish(self) -> None:
-        """Give records to the readers, in order, in a task of its own."""
+        """Give records to the readers, in order, in a task of its own.
+
+        A little later, so that a frame's order is written to its socket
+        before anybody formats a sentence about it.
+        """
         while True:
             await self._bell.wait()
+            await trio.sleep(PUBLISH_AFTER_S)
             self._bell = trio.Event()
             self.publish_pending()
 

@@ -126,13 +126,22 @@ class Book:
         return total
 
     def exposure_qty(self, symbol: str) -> Decimal:
-        """The largest position that could result: held plus everything on its way.
+        """The largest position that could result: held plus everything on its way."""
+        return self.exposures().get(symbol, ZERO)
+
+    def exposures(self) -> dict[str, Decimal]:
+        """``exposure_qty`` of every symbol that has any, in one pass.
 
         Held is what the venue says or our fills add up to, whichever is more:
         either may be ahead of the other.
         """
-        position = self.position(symbol)
-        return max(abs(position.qty), abs(position.own_qty)) + abs(self.pending_qty(symbol))
+        found: dict[str, Decimal] = {}
+        for symbol, position in self.state.positions.items():
+            if position.qty or position.own_qty:
+                found[symbol] = max(abs(position.qty), abs(position.own_qty))
+        for symbol in {order.symbol for order in self._entering.values()}:
+            found[symbol] = found.get(symbol, ZERO) + abs(self.pending_qty(symbol))
+        return found
 
     def price_known(self, symbol: str) -> Decimal:
         """What one unit is worth where no quote says so: its entry, or the limit it is sent at."""
@@ -141,8 +150,7 @@ class Book:
 
     def exposed_symbols(self) -> set[str]:
         """Symbols with a position or an entry on its way."""
-        held = {s for s, p in self.state.positions.items() if p.qty != ZERO or p.own_qty != ZERO}
-        return held | {order.symbol for order in self._entering.values()}
+        return set(self.exposures())
 
     def trading_state(self, now_ms: int) -> TradingState:
         """The worst of all holds in force."""

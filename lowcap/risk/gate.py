@@ -149,7 +149,7 @@ def _plan(wish: EntryWish, book: Book, now: Situation, settings: Settings) -> Or
 
     if not (wish.wish[0].is_finite() and wish.wish[0] > ZERO):
         return no("size", f"{wish.wish[0]} USD ({wish.wish[1]})", "more than 0 USD")
-    exposed = book.exposed_symbols()
+    exposed = notionals(book, now.quotes)
     if wish.symbol not in exposed and not len(exposed) < settings.limits.open_positions_max:
         return no("open-positions", f"{len(exposed)}", f"{settings.limits.open_positions_max}")
     size = size_entry(
@@ -157,8 +157,8 @@ def _plan(wish: EntryWish, book: Book, now: Situation, settings: Settings) -> Or
         settings.limits,
         contract,
         leverage=leverage,
-        held_usd=book.exposure_qty(wish.symbol) * mark,
-        gross_usd=gross_exposure(book, now.quotes),
+        held_usd=exposed.get(wish.symbol, ZERO),
+        gross_usd=sum(exposed.values(), ZERO),
         margin_available_usd=now.margin_available_usd,
     )
     qty = min(floor_to_step(size.notional_usd / mark, contract.step), contract.qty_max)
@@ -197,12 +197,16 @@ def _collar_price(contract: Contract, mark: Decimal, side: Side, collar_pct: Dec
 
 def gross_exposure(book: Book, quotes: dict[str, Quote]) -> Decimal:
     """Sum of all positions and entries on their way, in USD at mark, else at a known price."""
-    total = ZERO
-    for symbol in book.exposed_symbols():
+    return sum(notionals(book, quotes).values(), ZERO)
+
+
+def notionals(book: Book, quotes: dict[str, Quote]) -> dict[str, Decimal]:
+    """Exposure of each symbol in USD at mark, else at a known price."""
+    found: dict[str, Decimal] = {}
+    for symbol, qty in book.exposures().items():
         quote = quotes.get(symbol)
-        price = quote.mark if quote is not None else book.price_known(symbol)
-        total += book.exposure_qty(symbol) * price
-    return total
+        found[symbol] = qty * (quote.mark if quote is not None else book.price_known(symbol))
+    return found
 
 
 def _words(size: Size, leverage: int) -> str:

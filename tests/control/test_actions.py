@@ -52,7 +52,7 @@ class FakeDesk:
         self.book = SimpleNamespace(
             state=SimpleNamespace(holds=self.holds),
             position=lambda s: self.positions.get(s) or Position(symbol=s),
-            exposed_symbols=list,
+            exposures=dict,
             open_positions=lambda: list(self.positions.values()),
         )
         self.quotes: dict[str, object] = {}

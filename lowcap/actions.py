@@ -29,8 +29,8 @@ from lowcap.observe.traces import TraceIndex
 from lowcap.risk.gate import gross_exposure
 
 OPERATOR_PAUSE, OPERATOR_HALT, PANIC = "operator-pause", "operator-halt", "panic"
-DAY_LOSS = "day-loss"
-LATCHED = (OPERATOR_HALT, PANIC, DAY_LOSS)
+DAY_LOSS, LEDGER_CORRUPT = "day-loss", "ledger-corrupt"
+LATCHED = (OPERATOR_HALT, PANIC, DAY_LOSS, LEDGER_CORRUPT)
 
 Json = dict[str, Any]
 T = TypeVar("T")

@@ -134,6 +134,7 @@ class Commands:
                 "clock_offset_ms": parts.venue.offset_ms,
                 "contracts": len(parts.venue.contracts),
                 "prepared": len(parts.venue.leverage),
+                "foreign_events": desk.foreign_events,
             },
             "own_work_us": {
                 "trades": len(own),

@@ -11,11 +11,13 @@ from attrs import frozen
 from msgspec import Raw
 
 from lowcap import __version__
+from lowcap.actions import LEDGER_CORRUPT
 from lowcap.binance.streams import PriceStream, UserStream
 from lowcap.binance.venue import Venue
 from lowcap.core import facts
 from lowcap.core.clock import Clock, now_ms
 from lowcap.core.facts import Record
+from lowcap.core.messages import TradingState
 from lowcap.detection.admission import Admission
 from lowcap.detection.coins import CoinTable
 from lowcap.detection.rules import Detector
@@ -200,4 +202,11 @@ def begin_run(house: House) -> None:
             desk.lift_hold(hold.name, "a new run looks for itself")
     if found.torn_bytes:
         desk.alarm("ledger-torn", f"{found.torn_bytes} bytes of a torn last record were cut off")
+    if found.corrupt:
+        desk.alarm(
+            "ledger-corrupt",
+            f"the ledger is damaged: {found.corrupt}; the rest is kept in .bad files",
+            "compare orders and positions with the venue, then resume with a reason",
+        )
+        desk.place_hold(LEDGER_CORRUPT, TradingState.HALTED, found.corrupt, "ledger")
     house.ledger.flush()

@@ -1,4 +1,4 @@
-"""Our Trio tools: nurseries that outlive their body, supervision, newest-wins slots."""
+"""Our Trio tools: nurseries that outlive their body, and supervision."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from enum import StrEnum
-from typing import Generic, TypeVar
 
 import trio
-
-T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -97,24 +94,3 @@ def _leaf_words(group: BaseExceptionGroup[BaseException]) -> str:
         frame = frame.tb_next
     place = f" ({frame.tb_frame.f_code.co_name}:{frame.tb_lineno})" if frame is not None else ""
     return f"{type(leaf).__name__}: {leaf}{place}"
-
-
-class Latest(Generic[T]):
-    """One slot that holds the newest value; older ones are overwritten, never queued."""
-
-    def __init__(self) -> None:
-        self.value: T | None = None
-        self._changed = trio.Event()
-
-    def set(self, value: T) -> None:
-        """Overwrite the slot and wake whoever waits."""
-        self.value = value
-        self._changed.set()
-        self._changed = trio.Event()
-
-    async def wait_change(self) -> T:
-        """The next value set after this call."""
-        await self._changed.wait()
-        if self.value is None:
-            raise AssertionError("a slot that changed is not empty")
-        return self.value

@@ -11,12 +11,7 @@ from msgspec import Struct
 
 UNKNOWN_CODES = frozenset({-1000, -1001, -1006, -1007})
 NO_SUCH_ORDER = frozenset({-2011, -2013})
-WOULD_TRIGGER = frozenset({-2021, -4142})
-REDUCE_ONLY_REFUSED = frozenset({-2022, -4118})
-SHRINKABLE = frozenset({-2018, -2019, -2027, -4051})
 DUPLICATE_ID = -4116
-STOP_RESTS_ALREADY = -4130
-NO_POSITION = -4509
 
 
 class Verdict(StrEnum):

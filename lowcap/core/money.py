@@ -9,11 +9,6 @@ from __future__ import annotations
 import re
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import StrEnum
-from typing import NewType
-
-Price = NewType("Price", Decimal)
-Qty = NewType("Qty", Decimal)
-Usd = NewType("Usd", Decimal)
 
 ZERO = Decimal(0)
 HUNDRED = Decimal(100)

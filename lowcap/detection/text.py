@@ -131,9 +131,3 @@ def stale_mark(title: str) -> str:
     """The words by which a title says that its story is re-delivered, as ``[272 minutes ago]``."""
     found = _STALE.search(title) if "[" in title else None
     return found[0] if found is not None else ""
-
-
-def fingerprint(title: str) -> str:
-    """A text key for dedupe: first line, lower case, no addresses, no punctuation."""
-    line = without_urls(normalise(title)).strip().split("\n", 1)[0].lower()
-    return " ".join("".join(c if c.isalnum() else " " for c in line).split())

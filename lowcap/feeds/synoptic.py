@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from lowcap.core.clock import iso_to_ms
 from lowcap.core.messages import NewsItem, NotNews, Reading
+from lowcap.feeds.decode import read_frame
 
 READINGS_MAX = 200  # a release has a dozen; more is none
 POST_CREATED = "stream.post.created"
@@ -39,14 +40,9 @@ class SynopticDecoder:
 
     def decode(self, frame: bytes, received_ns: int) -> NewsItem | NotNews:
         """The news item of a frame; only newly created posts are news. Never raises."""
-        if frame in (b"pong", b"ping"):
-            return NotNews("heartbeat")
-        try:
-            data = _decoder.decode(frame)
-        except msgspec.ValidationError as error:
-            return NotNews(f"wrong type: {error}", fault=True)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return NotNews(f"not JSON: {error}", fault=True)
+        data = read_frame(_decoder, frame)
+        if isinstance(data, NotNews):
+            return data
         if data.event != POST_CREATED or data.data is None:
             return NotNews(f"event {data.event}" if data.event else "no event")
         post = data.data

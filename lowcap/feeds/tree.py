@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct, field
 
 from lowcap.core.messages import NewsItem, NotNews
+from lowcap.feeds.decode import read_frame
 
 # Whatever stands there is a handle, so that an odd one differs instead of being overlooked.
 _TITLE_HANDLE = re.compile(r"\(@([^()\s]+)\)\s*$")
@@ -59,14 +60,9 @@ class TreeDecoder:
 
     def decode(self, frame: bytes, received_ns: int) -> NewsItem | NotNews:
         """The news item of a frame. Never raises on what a server may send."""
-        if frame in (b"pong", b"ping"):
-            return NotNews("heartbeat")
-        try:
-            data = _decoder.decode(frame)
-        except msgspec.ValidationError as error:
-            return NotNews(f"wrong type: {error}", fault=True)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return NotNews(f"not JSON: {error}", fault=True)
+        data = read_frame(_decoder, frame)
+        if isinstance(data, NotNews):
+            return data
         title, body = data.title or "", data.body or data.text or ""
         if not title and not body:
             return NotNews("login answer" if data.user is not None else "no text")

@@ -49,8 +49,3 @@ def decode_line(line: bytes) -> Record:
     return Record(
         seq=head.seq, ts=head.ts, run=head.run, kind=head.kind, cause=head.cause, body=body
     )
-
-
-def encode_json(value: object) -> bytes:
-    """Any fact or plain value as JSON, Decimals as strings."""
-    return _encoder.encode(value)

@@ -11,6 +11,7 @@ from lowcap.core.errors import LedgerError
 from lowcap.core.facts import Checkpoint, Record, RunEnded, RunStarted
 from lowcap.ledger.record import decode_line
 
+SKIPPED_SEQ, SKIPPED_RUNS = 1_000_000, 1_000
 _DAY_FILE = "????-??-??.log"
 
 
@@ -19,9 +20,6 @@ class Replayed(Struct, kw_only=True):
 
     last_seq: int = 0
     last_run: int = 0
-    last_ts: int = 0
-    last_kind: str = ""
-    records: int = 0
     torn_bytes: int = 0
     corrupt: str = ""
     ended_in_order: bool = True
@@ -37,15 +35,31 @@ def replay(folder: Path, apply: Callable[[Record], None]) -> Replayed:
 
     A torn last line of the last file is cut off and counted. A bad record
     elsewhere ends the replay there and is named in ``corrupt``: what follows
-    cannot be trusted, and the caller must not trade on it.
+    cannot be trusted and is set aside in ``.bad`` files, and the caller must
+    not trade before a person has looked.
     """
     files = day_files(folder)
     found = Replayed()
-    for index, path in enumerate(files[_first_needed(files) :], start=_first_needed(files)):
-        _replay_file(path, found, apply, is_last=index == len(files) - 1)
+    first = _first_needed(files)
+    for index, path in enumerate(files[first:], start=first):
+        good_bytes = _replay_file(path, found, apply, is_last=index == len(files) - 1)
         if found.corrupt:
+            _set_aside(path, good_bytes, files[index + 1 :])
+            # Numbers used in what was set aside must not be used again: ids depend on them.
+            found.last_seq += SKIPPED_SEQ
+            found.last_run += SKIPPED_RUNS
             break
     return found
+
+
+def _set_aside(path: Path, good_bytes: int, later: list[Path]) -> None:
+    """Keep what follows the last good record, out of the way of the next replay."""
+    with path.open("rb+") as file:
+        file.seek(good_bytes)
+        path.with_suffix(".bad").write_bytes(file.read())
+        file.truncate(good_bytes)
+    for each in later:
+        each.rename(each.with_suffix(".bad"))
 
 
 def _first_needed(files: list[Path]) -> int:
@@ -63,7 +77,8 @@ def _first_needed(files: list[Path]) -> int:
 
 def _replay_file(
     path: Path, found: Replayed, apply: Callable[[Record], None], *, is_last: bool
-) -> None:
+) -> int:
+    """Replay one file; returns how many of its bytes are good."""
     good_until = 0
     with path.open("rb") as file:
         for line in file:
@@ -84,6 +99,7 @@ def _replay_file(
     if found.torn_bytes and is_last:
         with path.open("rb+") as file:
             file.truncate(good_until)
+    return good_until
 
 
 def _has_record(rest: bytes) -> bool:
@@ -97,11 +113,8 @@ def _has_record(rest: bytes) -> bool:
 def _note(record: Record, found: Replayed) -> None:
     if record.seq <= found.last_seq:
         raise LedgerError(f"record {record.seq} stands after record {found.last_seq}")
-    found.records += 1
     found.last_seq = record.seq
     found.last_run = record.run
-    found.last_ts = record.ts
-    found.last_kind = record.kind
     if isinstance(record.body, RunStarted):
         found.ended_in_order = False
     elif isinstance(record.body, RunEnded):

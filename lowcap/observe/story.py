@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from lowcap.core import facts
 from lowcap.core.facts import Record
 from lowcap.core.ids import parse_client_id
@@ -144,13 +142,3 @@ def leg_name(client_id: str) -> str:
         return client_id
     name = _LEGS.get(parts.leg) or f"take-profit {parts.leg[1:]}"
     return f"{name} {client_id}"
-
-
-def microseconds(value: float) -> str:
-    """``87 µs`` or ``1.24 ms``."""
-    return f"{value:.0f} µs" if value < 1000 else f"{value / 1000:.2f} ms"
-
-
-def dollars(value: Decimal) -> str:
-    """``1,234.50`` with a sign."""
-    return f"{value:+,.2f}"

@@ -89,12 +89,6 @@ class Exchange:
         self.algos.expire_orphans()
         return result
 
-    def knows(self, name: str) -> bool:
-        """Whether ``call`` has a method of that name."""
-        return name in self._calls
-
-    # -- time -------------------------------------------------------------
-
     def tick(self, now_ms: int) -> None:
         """Let time pass: move prices, fill what they reach, trigger what waited for them."""
         self.book.now_ms = now_ms

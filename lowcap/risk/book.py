@@ -37,7 +37,6 @@ class Position(Struct, kw_only=True):
     entry_price: Decimal = ZERO
     venue_ms: int = 0
     fill_ms: int = 0
-    opened_ms: int = 0
     realized: Decimal = ZERO
     fees: Decimal = ZERO
     trigger: str = ""
@@ -308,7 +307,6 @@ class Book:
             position.trigger = order.trigger
             if position.own_qty == ZERO:
                 position.opened_seq = order.seq
-                position.opened_ms = record.ts // NS_PER_MS
         position.own_qty = _moved(position.own_qty, order, fact)
         if fact.venue_ms > position.venue_ms:
             self._apply_fill(position, fact)
@@ -327,7 +325,7 @@ class Book:
     def _own(self, symbol: str, record: Record) -> Position:
         position = self.state.positions.get(symbol)
         if position is None:
-            position = Position(symbol=symbol, opened_ms=record.ts // NS_PER_MS)
+            position = Position(symbol=symbol)
             self.state.positions[symbol] = position
         return position
 

@@ -31,7 +31,7 @@ from lowcap.core.errors import LowcapError
 from lowcap.core.plain import plain
 from lowcap.terminal.complete import Snapshot, complete
 from lowcap.terminal.link import Link
-from lowcap.terminal.main import click_command, given_only, unknown_command
+from lowcap.terminal.parse import click_command, given_only, unknown_command
 from lowcap.terminal.render import event_lines, render
 from lowcap.terminal.table import Style, terminal_columns, wants_colour
 

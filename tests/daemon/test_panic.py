@@ -164,3 +164,24 @@ def test_foreign_quantity_is_left_alone_and_named(tmp_path: Path) -> None:
             assert stage.qty("SOLUSDT") == 0
 
     in_virtual_time(main, tmp_path)
+
+
+def test_a_damaged_ledger_starts_halted_until_a_person_has_looked(tmp_path: Path) -> None:
+    async def main(stage: Stage) -> None:
+        async with stage.daemon():
+            await _three_positions(stage)
+        path = next((tmp_path / "state" / "ledger").glob("*.log"))
+        lines = path.read_bytes().splitlines(keepends=True)
+        lines[20] = lines[20].replace(b'"seq"', b'"sEq"')
+        path.write_bytes(b"".join(lines))
+        async with stage.daemon(ready=False) as commands:
+            await until(lambda: parts_of(commands).keeper.recovered.is_set())
+            status = await ask(commands, "status")
+            assert status["state"] == "HALTED"
+            assert any(hold["name"] == "ledger-corrupt" for hold in status["holds"])
+            await ask(commands, "halt")
+            with pytest.raises(CommandError):
+                await ask(commands, "resume")
+
+    in_virtual_time(main, tmp_path)
+    assert list((tmp_path / "state" / "ledger").glob("*.bad"))

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from lowcap.detection.text import (
     MARKS_MAX,
     SCAN_BYTES_MAX,
-    fingerprint,
     is_retweet_text,
     normalise,
     own_text,
@@ -44,7 +43,6 @@ def test_no_text_raises(text: str) -> None:
     for markup in ("tree", "phoenix", ""):
         assert isinstance(own_text(normal, markup), str)
     stale_mark(normal)
-    fingerprint(text)
     without_urls(text)
     is_retweet_text(text)
     too_long(text)

@@ -172,3 +172,23 @@ def test_any_text_and_amount_survive_a_line(
         line = encode_line(record)
         assert line.count(b"\n") == 1
         assert decode_line(line[:-1]) == record
+
+
+async def test_what_follows_corruption_is_kept_aside_and_its_numbers_are_not_used_again(
+    tmp_path: Path,
+) -> None:
+    _write(tmp_path, STARTED, FILL, FILL).close()
+    path = next(tmp_path.glob("*.log"))
+    lines = path.read_bytes().splitlines(keepends=True)
+    damaged = lines[1].replace(b"2000.10", b"2000.11")
+    path.write_bytes(lines[0] + damaged + lines[2])
+    _, found = _read(tmp_path)
+    assert found.corrupt  # type: ignore[attr-defined]
+    assert path.with_suffix(".bad").read_bytes() == damaged + lines[2]
+    ledger = Ledger(tmp_path, LoopClock(EPOCH_NS), found)  # type: ignore[arg-type]
+    ledger.append(STARTED)
+    ledger.close()
+    assert ledger.run > 1_000
+    records, again = _read(tmp_path)
+    assert not again.corrupt  # type: ignore[attr-defined]
+    assert [r.seq for r in records] == [1, 1_000_002]

@@ -17,7 +17,7 @@ from lowcap.core.facts import FACT_KINDS, Fact, Record
 from lowcap.core.messages import Miss, Purpose, TradingState
 from lowcap.core.money import Side
 from lowcap.core.plain import TEXT_LENGTH_MAX
-from lowcap.observe.story import dollars, leg_name, microseconds, tell
+from lowcap.observe.story import leg_name, tell
 from lowcap.rows import event_of
 
 HOSTILE = "\x1b[31mred\x07\r\n\x9b2Jgone \u202egnp.exe\u2066 \u200b\ue000 한국 \x7f"
@@ -101,6 +101,3 @@ def test_the_sentences_an_operator_lives_by() -> None:
 def test_small_words() -> None:
     assert leg_name("lcd-1-7-e") == "entry lcd-1-7-e"
     assert leg_name("somebody's") == "somebody's"
-    assert microseconds(87.4) == "87 µs"
-    assert microseconds(1240) == "1.24 ms"
-    assert dollars(Decimal("1234.5")) == "+1,234.50"

@@ -1,0 +1,70 @@
+"""The command table as click commands: one parser for one-liners and the REPL."""
+
+from __future__ import annotations
+
+import click
+
+from lowcap.control.commands import ALIAS_FLAGS, BY_NAME, Command
+from lowcap.control.protocol import Json
+
+
+class Group(click.Group):
+    """Knows aliases, and suggests a command for a mistyped one."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The click command of a name or an alias."""
+        command = BY_NAME.get(cmd_name)
+        return super().get_command(ctx, command.name) if command else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's, with flags of aliases and a hint for what is near."""
+        if args and args[0] in ALIAS_FLAGS:
+            args = [args[0], *ALIAS_FLAGS[args[0]], *args[1:]]
+        if args and args[0] not in BY_NAME and not args[0].startswith("-"):
+            ctx.fail(unknown_command(args[0]))
+        return super().resolve_command(ctx, args)
+
+
+def unknown_command(name: str) -> str:
+    """The sentence for a word that is no command."""
+    import difflib
+
+    near = difflib.get_close_matches(name, BY_NAME, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "lowcapctl --help lists all"
+    return f"no such command {name!r}\nhint: {hint}"
+
+
+def click_command(command: Command) -> click.Command:
+    """A command of the table as a click command, to parse with; it does nothing yet."""
+    params: list[click.Parameter] = [
+        click.Argument([argument.name], required=argument.required)
+        for argument in command.arguments
+    ]
+    for option in command.options:
+        names = [f"--{option.name}", option.name.replace("-", "_")]
+        names += [option.short] if option.short else []
+        if option.flag:
+            params.append(click.Option(names, is_flag=True, help=option.help))
+        else:
+            kind = click.FLOAT if option.name == "pct" else click.INT if option.number else None
+            params.append(click.Option(names, type=kind, help=option.help))
+    params.append(click.Option(["--json", "as_json"], is_flag=True, help="print JSON"))
+    params.append(click.Option(["--yes", "-y"], is_flag=True, help="do not ask"))
+    examples = "\n".join(f"  lowcapctl {example}" for example in command.examples)
+    return click.Command(
+        command.name,
+        params=params,
+        help=command.help[0].upper() + command.help[1:] + ".",
+        epilog="\b\nExamples:\n" + examples if examples else None,
+    )
+
+
+def given_only(params: Json) -> Json:
+    """What was typed: neither what was left out, nor flags that are off. Zero was typed."""
+    return {
+        name: value
+        for name, value in params.items()
+        if value is not None and value != "" and value is not False
+    }

@@ -12,6 +12,10 @@ import click
 from lowcap import __version__
 from lowcap.core.errors import ConfigError, LowcapError
 
+AS_OF_HELP = (
+    "show this time, as 2026-02-06T13:29:50Z; programs that share a clock all get "
+    "TIME@SECONDS, the machine time (date +%s.%N) at which it is that time"
+)
 EXIT_INTERNAL, EXIT_UNAVAILABLE, EXIT_CONFIG = 70, 75, 78
 
 
@@ -26,7 +30,7 @@ def cli(context: click.Context) -> None:
 
 @cli.command()
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="configuration file")
-@click.option("--as-of", help="show this time, e.g. 2026-02-06T13:29:50Z (dry mode only)")
+@click.option("--as-of", help=AS_OF_HELP + " (dry mode only)")
 @click.option("--market", type=click.Path(path_type=Path, exists=True), multiple=True,
               help="capture whose market lines move the built-in exchange")  # fmt: skip
 @click.option("--once", is_flag=True, help="start, agree with the venue, leave; 75 if it is away")
@@ -71,7 +75,7 @@ def check(file: Path | None) -> None:
 @click.option("--state", type=click.Path(path_type=Path), help="file that keeps the account")
 @click.option("--market", type=click.Path(path_type=Path, exists=True), multiple=True,
               help="capture whose market lines dictate prices")  # fmt: skip
-@click.option("--as-of", help="show this time instead of the machine's")
+@click.option("--as-of", help=AS_OF_HELP)
 def exchange(
     host: str,
     port: int,
@@ -107,7 +111,7 @@ def exchange(
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=0, show_default=True, help="0: any free one")
 @click.option("--speed", type=float, help="play from the first client on, at this pace")
-@click.option("--as-of", help="play each frame when a clock shifted to this time shows its time")
+@click.option("--as-of", help=AS_OF_HELP + "; frames go out at their own times")
 def feedserver(
     captures: tuple[Path, ...], host: str, port: int, speed: float | None, as_of: str | None
 ) -> None:

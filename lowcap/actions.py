@@ -110,6 +110,12 @@ class Actions:
                 )
             if desk.flattening:
                 raise CommandError("a panic is still closing positions", code="refused")
+            if -desk.book.day_result() >= desk.settings.limits.day_loss_usd_max:
+                raise CommandError(
+                    "the day's loss is at its limit until 00:00 UTC",
+                    hint="wait, or raise limits.day_loss_usd_max and restart",
+                    code="refused",
+                )
             found = await parts.keeper.reconcile("resume", record_always=True)
             if found.differences:
                 raise CommandError(
@@ -186,18 +192,19 @@ class Actions:
 async def carried_through(keeper: Keeper, work: Callable[[], Awaitable[T]]) -> T:
     """Run ``work`` where the venue lives: an operator who hangs up does not stop it.
 
-    Its domain errors are raised here; anything else is a broken invariant there.
+    Its errors are raised here, where they become an answer; only a broken
+    invariant ends the daemon.
     """
     done = trio.Event()
     values: list[T] = []
-    faults: list[LowcapError] = []
+    faults: list[Exception] = []
 
     async def task() -> None:
         try:
             values.append(await work())
         except BrokenInvariant:
             raise
-        except LowcapError as error:
+        except Exception as error:
             faults.append(error)
         finally:
             done.set()

@@ -21,6 +21,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _PLAIN_ALLOWED = frozenset({"tokyo.treeofalpha.com"})
 # Testnet needs no arming, so it may not reach the live venue by its address.
 _TESTNET_HOST = re.compile(r"(?:.+\.)?binancefuture\.com|demo-[a-z0-9-]+\.binance\.com")
+_LIVE_HOST = re.compile(r"(?:[a-z0-9-]+\.)*binance\.com")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 
 _Bound = tuple[Decimal | int, Decimal | int]
@@ -57,6 +58,17 @@ _AT_MOST: dict[str, int] = {
     "order.collar_pct": 5,
     "limits.margin_pct_max": 30,
     "limits.mark_last_pct_max": 100,
+}
+
+# Compiled ceilings: a configuration may lower them, never raise them, unless all is loopback.
+_CEILINGS: dict[str, int] = {
+    "limits.order_notional_usd_max": 1_000_000,
+    "limits.position_notional_usd_max": 2_000_000,
+    "limits.gross_notional_usd_max": 10_000_000,
+    "limits.entries_per_s_max": 5,
+    "limits.entries_per_min_max": 30,
+    "limits.price_age_ms_max": 3_000,
+    "protect.stop_deadline_ms": 3_000,
 }
 
 
@@ -99,8 +111,10 @@ def _numbers(settings: Settings) -> Iterable[str]:
             yield f"{path}: expected at most {most}"
     if settings.protect.stop_pct >= 50:
         yield "protect.stop_pct: expected below 50"
-    if settings.limits.entries_per_min_max > 30 and not _all_loopback(settings):
-        yield "limits.entries_per_min_max: expected at most 30 away from loopback"
+    if not _all_loopback(settings):
+        for path, most in _CEILINGS.items():
+            if _at(settings, path) > most:
+                yield f"{path}: expected at most {most} away from loopback"
 
 
 def _at(settings: Settings, path: str) -> Decimal | int:
@@ -146,6 +160,8 @@ def _exchange(settings: Settings) -> Iterable[str]:
             continue
         if settings.mode == "dry":
             yield f"{path}: dry mode trades on loopback only, not at {host}"
+        if settings.mode == "live" and _LIVE_HOST.fullmatch(host) is None:
+            yield f"{path}: live mode trades at binance.com or on loopback, not at {host}"
         if settings.mode == "testnet" and _TESTNET_HOST.fullmatch(host) is None:
             yield f"{path}: testnet mode trades at the testnet or on loopback, not at {host}"
 
@@ -196,7 +212,12 @@ def _host(url: str) -> str:
 
 
 def _all_loopback(settings: Settings) -> bool:
-    urls = [settings.exchange.rest_url, *(feed.url for feed in settings.feed.values())]
+    """Whether nothing leaves this machine: only then may the ceilings be lifted."""
+    given = settings.exchange
+    urls = [given.rest_url, given.ws_api_url, given.stream_url]
+    if settings.mode != "dry" and not all(urls):
+        return False  # empty means the known hosts of the mode
+    urls += [feed.url for feed in settings.feed.values()]
     return all(not url or _host(url) in _LOOPBACK for url in urls)
 
 

@@ -82,12 +82,12 @@ async def ledger_room(house: House) -> AsyncIterator[None]:
     """The writer's background sync and the readers; the last to go."""
     desk = house.desk
 
-    def broken(why: str) -> None:
-        desk.set_health("ledger", False, why)
+    def health(why: str) -> None:
+        desk.set_health("ledger", not why, why)
 
     async def keep_synced() -> None:
         await house.ledger.keep_synced(
-            house.checkpoint, broken, in_thread=house.around.sync_in_thread
+            house.checkpoint, health, in_thread=house.around.sync_in_thread
         )
 
     try:

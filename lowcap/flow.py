@@ -189,7 +189,9 @@ class Flow:
         self.enabled = frozenset(
             trigger.id
             for trigger in self.desk.settings.trigger
-            if trigger.enabled and f"trigger:{trigger.id}" not in off
+            if trigger.enabled
+            and not (trigger.stand_in and self.desk.mode == "live")
+            and f"trigger:{trigger.id}" not in off
         )
 
     def _turn_off(self, trigger: str, detail: str) -> None:

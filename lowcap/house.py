@@ -11,7 +11,7 @@ from attrs import frozen
 from msgspec import Raw
 
 from lowcap import __version__
-from lowcap.actions import LEDGER_CORRUPT
+from lowcap.actions import LEDGER_CORRUPT, OPERATOR_PAUSE
 from lowcap.binance.streams import PriceStream, UserStream
 from lowcap.binance.venue import Venue
 from lowcap.core import facts
@@ -209,4 +209,8 @@ def begin_run(house: House) -> None:
             "compare orders and positions with the venue, then resume with a reason",
         )
         desk.place_hold(LEDGER_CORRUPT, TradingState.HALTED, found.corrupt, "ledger")
+    changed = found.last_config_hash not in ("", house.around.config_hash)
+    if changed and desk.mode == "live":
+        reason = "the configuration has changed since the last run"
+        desk.place_hold(OPERATOR_PAUSE, TradingState.REDUCING, reason, "config")
     house.ledger.flush()

@@ -31,6 +31,12 @@ async def leave(house: House) -> None:
         await _close(house.keeper, [p.symbol for p in desk.book.open_positions()])
     else:
         await _close(house.keeper, _unprotected(house))
+    if naked := _unprotected(house):
+        desk.alarm(
+            "left-unprotected",
+            f"left without a confirmed stop: {', '.join(naked)}",
+            "look at the venue now",
+        )
 
 
 def _unprotected(house: House) -> list[str]:

@@ -243,7 +243,8 @@ TESTNET = ("https://demo-fapi.binance.com", "wss://testnet.binancefuture.com/ws-
     ("mode", "urls", "faults"),
     [
         ("live", LIVE, 0),
-        ("live", TESTNET, 0),
+        ("live", TESTNET, 2),
+        ("live", ("https://evil.example", *LIVE[1:]), 1),
         ("testnet", TESTNET, 0),
         ("testnet", LIVE, 3),  # testnet needs no arming: it may not reach the live venue
         ("testnet", ("https://binancefuture.com.evil.io", *TESTNET[1:]), 1),
@@ -274,6 +275,19 @@ def test_more_entries_a_minute_on_loopback_only(room: Room) -> None:
     del environ["LOWCAP_FEED__TOKYO__URL"]
     assert room.faults(**environ) == [
         "limits.entries_per_min_max: expected at most 30 away from loopback"
+    ]
+
+
+def test_ceilings_hold_in_live_mode_whatever_the_feeds_are(room: Room) -> None:
+    environ = {
+        f"LOWCAP_FEED__{n}__URL": "ws://127.0.0.1:9/x" for n in ("TOKYO", "TOA_NEWS", "SYNOPTIC")
+    }
+    environ["LOWCAP_MODE"] = "live"
+    environ["LOWCAP_LIMITS__ORDER_NOTIONAL_USD_MAX"] = "2_000_000"
+    environ["LOWCAP_PROTECT__STOP_DEADLINE_MS"] = "60_000"
+    assert room.faults(**environ) == [
+        "limits.order_notional_usd_max: expected at most 1000000 away from loopback",
+        "protect.stop_deadline_ms: expected at most 3000 away from loopback",
     ]
 
 

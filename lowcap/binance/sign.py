@@ -74,21 +74,24 @@ class Ed25519Signer:
         return "Ed25519Signer(***)"
 
 
-def read_signer(folder: Path) -> Signer:
+def read_signer(folder: Path, *, guarded: bool = False) -> Signer:
     """The signer of a credentials folder: ``api-key`` with ``api-secret`` or ``private-key.pem``.
+
+    ``guarded`` says that systemd made the folder: it keeps others out by an
+    access list, which shows as group bits on the files.
 
     Raises:
         LowcapError: a file is missing, or readable by others.
     """
-    api_key = _read_secret(folder / "api-key")
+    api_key = _read_secret(folder / "api-key", guarded)
     if (folder / "private-key.pem").exists():
-        return Ed25519Signer(api_key, _read_secret(folder / "private-key.pem"))
-    return HmacSigner(api_key, _read_secret(folder / "api-secret"))
+        return Ed25519Signer(api_key, _read_secret(folder / "private-key.pem", guarded))
+    return HmacSigner(api_key, _read_secret(folder / "api-secret", guarded))
 
 
-def _read_secret(path: Path) -> str:
+def _read_secret(path: Path, guarded: bool) -> str:
     try:
-        if path.stat().st_mode & 0o077:
+        if path.stat().st_mode & 0o077 and not guarded:
             raise LowcapError(
                 f"{path} is readable by others", hint=f"chmod 600 {path}", code="credentials"
             )

@@ -71,7 +71,12 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "events",
         "ledger records",
-        options=(_FOLLOW, _COUNT, Option("type", "only records of this kind")),
+        options=(
+            _FOLLOW,
+            _COUNT,
+            Option("since", "all after this record number", number=True),
+            Option("type", "only records of this kind"),
+        ),
         examples=("events -n 20", "events -f --type Filled"),
         stream=True,
     ),

@@ -29,7 +29,10 @@ MATCHERS: dict[str, type[AnyMatch]] = {
 
 @frozen(kw_only=True)
 class Trigger:
-    """One ``[[trigger]]`` table. Ages and cool-downs in seconds, notional in USD."""
+    """One ``[[trigger]]`` table. Ages and cool-downs in seconds, notional in USD.
+
+    ``stand_in`` marks ids that are not the real ones: such a trigger is off in live mode.
+    """
 
     id: str
     feeds: tuple[str, ...]
@@ -38,6 +41,7 @@ class Trigger:
     match: AnyMatch
     key: str
     enabled: bool = True
+    stand_in: bool = False
     tier: str = "regular"
     max_age_s: int = 15
     cooldown_s: int = 600

@@ -12,7 +12,7 @@ from lowcap.binance.rest import RestClient, VenueRefused
 from lowcap.binance.venue import Venue
 from lowcap.core import facts
 from lowcap.core.account import Snapshot
-from lowcap.core.errors import NoAnswer, NotSent
+from lowcap.core.errors import CommandError, NoAnswer, NotSent
 from lowcap.core.ids import prefix
 from lowcap.core.messages import OrderPlan, Purpose
 from lowcap.core.money import HUNDRED, ZERO, Side, floor_to_step
@@ -26,6 +26,7 @@ from lowcap.execution.flatten import CancelSeen, CloseQty, FlatProof, FlattenSte
 READ_EVERY_S, READ_WAITING_S, READS_QUICK = 0.15, 0.4, 10
 READ_LATER_S, READ_ALL_LATER_S = 2.0, 8.0
 ALARM_AFTER_S = 30.0
+SHARE_WITHIN_S = 5.0
 
 
 class Closed(Struct, kw_only=True):
@@ -182,21 +183,35 @@ async def cancel_order(
 async def close_share(desk: Desk, venue: Venue, symbol: str, pct: Decimal) -> Decimal:
     """Close ``pct`` per cent of our position: legs off, one market order, legs laid anew.
 
-    Returns the quantity asked for; zero when it rounds to nothing.
+    Returns the quantity that was executed.
+
+    Raises:
+        CommandError: it rounds to nothing, the venue refused, or its answer is not known yet.
     """
-    contract = venue.contracts[symbol]
+    contract = venue.contracts.get(symbol)
+    if contract is None:
+        raise CommandError(
+            f"{symbol} is not among the venue's contracts yet", hint="status", code="refused"
+        )
     own = desk.book.position(symbol).own_qty
     qty = floor_to_step(abs(own) * pct / HUNDRED, contract.step)
+    qty = min(qty, floor_to_step(contract.market_qty_max, contract.step))
     if qty == ZERO:
-        return qty
+        raise CommandError(f"{pct} % of {abs(own)} is less than one step of {contract.step}")
     with desk.closing_of([symbol]):
         for order in desk.book.orders_of(symbol):
             if order.purpose is Purpose.TAKE_PROFIT and not order.is_final:
                 await cancel_order(desk, venue.urgent, symbol, order.client_id, algo=False)
         step = CloseQty(symbol, Side.SELL if own > ZERO else Side.BUY, qty)
         name = desk.submit(_close_plan(desk, step), _cause(desk, symbol), {})
-        with trio.move_on_after(5):
+        with trio.move_on_after(SHARE_WITHIN_S):
             while not desk.book.orders[name].is_final:
                 await trio.sleep(0.02)
     desk.look_after(symbol)
-    return qty
+    closing = desk.book.orders[name]
+    if not closing.is_final:
+        raise CommandError("no answer yet", hint="orders, then positions", code="unknown-outcome")
+    if closing.executed_qty == ZERO:
+        why = closing.reason or closing.status.value
+        raise CommandError(f"the venue did not close it: {why}", code="failed")
+    return closing.executed_qty

@@ -69,9 +69,12 @@ def _symbol_steps(
 ) -> list[FlattenStep]:
     shown = [o for o in seen.orders if o.symbol == symbol]
     mine = [o for o in shown if ours is None or o.client_id.startswith(prefix)]
-    regular = [o for o in mine if not o.algo]
     held = seen.qty(symbol)
     qty = closable(held, None if ours is None else ours.get(symbol, ZERO))
+    if held != ZERO and qty == ZERO:
+        # What is left here is somebody else's: its stop may be all that guards it.
+        mine = [o for o in mine if not o.reduces]
+    regular = [o for o in mine if not o.algo]
     if qty != ZERO:
         regular += _rivals([o for o in shown if o not in mine], abs(held) - abs(qty))
     if regular:

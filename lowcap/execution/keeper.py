@@ -26,6 +26,7 @@ from lowcap.risk.leverage import plan_leverage
 TICK_S = 0.1
 RECONCILE_EVERY_S = 10.0
 CLOCK_EVERY_S = 60.0
+CONTRACTS_EVERY_S = 600.0
 RETRY_FIRST_S, RETRY_LONGEST_S = 0.5, 15.0
 PRICES_SILENT_MS = 5_000
 SHADOW_AFTER_MS = 3_000
@@ -60,7 +61,7 @@ class Keeper:
         desk.spawn_close = self._start_close
         desk.settle = lambda name: nursery.start_soon(settle_order, desk, name)
         nursery.start_soon(self._recover, crashed)
-        nursery.start_soon(self._prepare_symbols)
+        nursery.start_soon(self._keep_contracts)
         nursery.start_soon(self._tick_forever)
         nursery.start_soon(self._reconcile_forever)
         nursery.start_soon(self._clock_forever)
@@ -121,8 +122,8 @@ class Keeper:
 
     async def _read_venue(self) -> None:
         await self._venue.measure_clock()
-        await self._venue.load_contracts()
-        self.on_contracts()
+        self._watch_clock()
+        await self._read_contracts()
 
     async def _fetch_missing_fills(self) -> None:
         for order in list(self._desk.book.orders.values()):
@@ -136,19 +137,26 @@ class Keeper:
             await trio.sleep(1)
             await self.reconcile("start", record_always=False)
 
-    async def _prepare_symbols(self) -> None:
-        """Set leverage and margin type of every symbol, ahead of any signal."""
+    async def _keep_contracts(self) -> None:
+        """Leverage and margin type of every symbol, ahead of any signal; filters kept young."""
         await self.recovered.wait()
+        while True:
+            await self._until_done("venue", self._prepare_symbols)
+            await trio.sleep(CONTRACTS_EVERY_S)
+            await self._until_done("venue", self._read_contracts)
 
+    async def _prepare_symbols(self) -> None:
         def fault(text: str) -> None:
-            self._desk.alarm("leverage", text, "lowcapctl risk")
+            self._desk.alarm("leverage", text, "lowcapctl events --type AlarmRaised")
 
-        async def prepare() -> None:
-            await self._venue.prepare_symbols(
-                plan_leverage(self._venue.contracts, self._desk.settings), fault
-            )
+        planned = plan_leverage(self._venue.contracts, self._desk.settings)
+        missing = {s: n for s, n in planned.items() if s not in self._venue.leverage}
+        if missing:
+            await self._venue.prepare_symbols(missing, fault)
 
-        await self._until_done("venue", prepare)
+    async def _read_contracts(self) -> None:
+        await self._venue.load_contracts()
+        self.on_contracts()
 
     # -- reconciliation -------------------------------------------------------
 
@@ -298,9 +306,12 @@ class Keeper:
                 await self._venue.measure_clock()
             except (VenueRefused, NotSent, NoAnswer):
                 continue
-            offset = self._venue.offset_ms
-            fine = abs(offset) <= CLOCK_OFFSET_MS_MAX
-            self._desk.set_health("clock", fine, f"venue clock is {offset} ms from ours")
+            self._watch_clock()
+
+    def _watch_clock(self) -> None:
+        offset = self._venue.offset_ms
+        fine = abs(offset) <= CLOCK_OFFSET_MS_MAX
+        self._desk.set_health("clock", fine, f"venue clock is {offset} ms from ours")
 
     # -- orders by REST, cancels, closing ---------------------------------------
 

@@ -90,9 +90,10 @@ def _compare_orders(book: Book, seen: Snapshot, now_ms: int, prefix: str, found:
         if not shown.client_id.startswith(prefix):
             continue
         if known is None:
+            if _guards_a_stranger(book, seen, shown):
+                continue  # it stays; the position that it guards is blocked as foreign
             found.differences.append(f"{shown.client_id}: at the venue without an intent")
-            if not _guards_a_stranger(book, seen, shown):
-                found.orphans.append(shown)
+            found.orphans.append(shown)
         elif known.is_final and now_ms - known.updated_ms > LAG_MS:
             found.differences.append(f"{shown.client_id}: {known.status} but still in the book")
             found.orphans.append(shown)

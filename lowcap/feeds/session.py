@@ -20,7 +20,7 @@ from lowcap.net.session import BackOff, stay_connected
 from lowcap.net.wire import Wire, WireLimits, run_wire
 from lowcap.settings import Feed
 
-LIMITS = WireLimits(ping_every_s=15, pong_within_s=5, frame_bytes_max=262_144)
+LIMITS = WireLimits(ping_every_s=15, pong_within_s=5, frame_bytes_max=8_388_608)
 
 
 class Decoder(Protocol):

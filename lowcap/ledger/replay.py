@@ -20,6 +20,7 @@ class Replayed(Struct, kw_only=True):
 
     last_seq: int = 0
     last_run: int = 0
+    last_config_hash: str = ""
     torn_bytes: int = 0
     corrupt: str = ""
     ended_in_order: bool = True
@@ -117,5 +118,6 @@ def _note(record: Record, found: Replayed) -> None:
     found.last_run = record.run
     if isinstance(record.body, RunStarted):
         found.ended_in_order = False
+        found.last_config_hash = record.body.config_hash
     elif isinstance(record.body, RunEnded):
         found.ended_in_order = True

@@ -12,7 +12,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 import trio
 
@@ -54,7 +54,8 @@ class Ledger:
     def __init__(self, folder: Path, clock: Clock, found: Replayed, *, keep_days: int = 90) -> None:
         self.run = found.last_run + 1
         self.last_seq = found.last_seq
-        self.broken: str = ""
+        self.broken = ""
+        self._sync_fault = ""
         self._folder = folder
         self._clock = clock
         self._keep_days = keep_days
@@ -120,9 +121,9 @@ class Ledger:
         self._buffer.clear()
         self._buffered_bytes = 0
         self._dirty = True
-        self.broken = ""
+        self.broken = self._sync_fault
 
-    def _fail(self, why: str) -> None:
+    def _fail(self, why: str) -> NoReturn:
         self.broken = why
         if self._buffered_bytes > UNWRITTEN_BYTES_MAX:
             why = f"{why}; more than {UNWRITTEN_BYTES_MAX} bytes wait unwritten"
@@ -131,47 +132,68 @@ class Ledger:
     def sync_now(self) -> None:
         """Flush and wait for the disk. For what must survive a power loss."""
         self.flush()
-        os.fdatasync(self._fd)
+        self._sync(self._fd)
         self._dirty = False
 
     async def keep_synced(
         self,
         checkpoint: Callable[[], Fact],
-        on_broken: Callable[[str], None],
+        on_health: Callable[[str], None],
         *,
         in_thread: bool,
     ) -> None:
-        """Sync in the background, retry a failed write, start a new file each UTC day."""
+        """Sync in the background, retry a failed write, start a new file each UTC day.
+
+        ``on_health`` hears each time what is wrong, or nothing when all is well.
+        """
         while True:
             await trio.sleep(SYNC_EVERY_S)
             try:
                 self.flush()
                 if utc_day(self._clock.now_ns()) > self._day:
                     self._roll(checkpoint)
-            except LedgerError as error:
-                on_broken(error.message)
-                continue
-            if self._dirty:
-                self._dirty = False
-                try:
+                if self._dirty:
+                    self._dirty = False
                     if in_thread:
-                        await trio.to_thread.run_sync(os.fdatasync, self._fd)
+                        await trio.to_thread.run_sync(self._sync, self._fd)
                     else:
-                        os.fdatasync(self._fd)
-                except OSError as error:
-                    # What the disk has lost it does not say: nothing is retried on this file.
-                    self.broken = f"sync failed: {error.strerror}"
-                    on_broken(self.broken)
+                        self._sync(self._fd)
+            except LedgerError as error:
+                on_health(error.message)
+            else:
+                on_health(self.broken)
+
+    def _sync(self, fd: int) -> None:
+        """Wait for the disk. A failed sync is not retried: what it lost is not known.
+
+        Raises:
+            LedgerError: the disk refuses; ``broken`` stays set until a restart.
+        """
+        try:
+            os.fdatasync(fd)
+        except OSError as error:
+            self._sync_fault = f"sync failed: {error.strerror}"
+            self.broken = self._sync_fault
+            raise LedgerError(
+                f"cannot sync the ledger: {error.strerror}", hint="check the disk, then restart"
+            ) from error
 
     def _roll(self, checkpoint: Callable[[], Fact]) -> None:
-        os.fdatasync(self._fd)
-        os.close(self._fd)
-        self._day = utc_day(self._clock.now_ns())
-        self._fd = self._open(self._day)
+        """Start the new day's file; the old one goes on where that fails."""
+        day = utc_day(self._clock.now_ns())
+        try:
+            fd = self._open(day)
+        except OSError as error:
+            self._fail(f"cannot start {day}: {error.strerror}")
+        old, self._fd, self._day = self._fd, fd, day
+        try:
+            self._sync(old)
+        finally:
+            os.close(old)
         self.append(checkpoint())
         self.flush()
-        for old in day_files(self._folder)[: -self._keep_days]:
-            old.unlink()
+        for each in day_files(self._folder)[: -self._keep_days]:
+            each.unlink(missing_ok=True)
 
     def read_with(self, reader: Callable[[Record], None]) -> None:
         """Have ``reader`` called with every record from now on, outside the flow."""
@@ -200,7 +222,7 @@ class Ledger:
         """Write and sync what is left; a disk that refuses was reported before."""
         try:
             self.sync_now()
-        except (LedgerError, OSError) as error:
+        except LedgerError as error:
             self.broken = str(error)
         self.publish_pending()
         os.close(self._fd)

@@ -60,7 +60,8 @@ async def open_market(
                 hint="set exchange.credentials_dir to a folder with api-key and api-secret",
                 code="credentials",
             )
-        task_status.started(Market(urls, read_signer(Path(folder))))
+        signer = read_signer(Path(folder), guarded=not given.credentials_dir)
+        task_status.started(Market(urls, signer))
         return
     await _run_built_in(settings, net, clock, state_dir, script, task_status)
 

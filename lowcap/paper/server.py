@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import trio
+from loguru import logger
 
 from lowcap.core.clock import Clock, now_ms
-from lowcap.core.errors import ConnectionLost, NotSent
+from lowcap.core.errors import ConnectionLost, LowcapError, NotSent
 from lowcap.net.http import HttpReply
 from lowcap.net.net import Net
 from lowcap.net.serve import HttpRequest, serve_stream
@@ -49,6 +52,7 @@ class PaperServer:
         self.exchange = exchange
         self.account = account
         self.port = 0
+        self._save_fault = ""
         self.on_request: Callable[[str], None] = lambda method: None
         self._net = net
         self._clock = clock
@@ -77,7 +81,8 @@ class PaperServer:
                 task_status.started(self.port)
         finally:
             if self._save_to is not None:
-                save_state(self.exchange.state, self._save_to)
+                with suppress(OSError):  # said before, in the log
+                    save_state(self.exchange.state, self._save_to)
 
     # -- time -------------------------------------------------------------
 
@@ -226,9 +231,17 @@ class PaperServer:
         self._nursery.start_soon(slowly)
 
     async def _save_often(self, path: Path) -> None:
+        """A disk that refuses costs the memory of this account, not the exchange."""
         while True:
             await trio.sleep(SAVE_EVERY_S)
-            save_state(self.exchange.state, path)
+            try:
+                save_state(self.exchange.state, path)
+            except OSError as error:
+                if not self._save_fault:
+                    logger.error("{}", f"the paper account is not saved: {error}")
+                self._save_fault = str(error)
+            else:
+                self._save_fault = ""
 
 
 def _tell(wire: Wire, frame: bytes) -> None:
@@ -241,12 +254,26 @@ def _tell(wire: Wire, frame: bytes) -> None:
 def save_state(state: PaperState, path: Path) -> None:
     """Write the account atomically, so that a paper wallet outlives its process."""
     beside = path.with_suffix(".new")
-    beside.write_bytes(msgspec.json.encode(state))
+    with beside.open("wb") as file:
+        file.write(msgspec.json.encode(state))
+        file.flush()
+        os.fdatasync(file.fileno())
     beside.replace(path)
 
 
 def load_state(path: Path) -> PaperState | None:
-    """The saved account, or None where there is none yet."""
+    """The saved account, or None where there is none yet.
+
+    Raises:
+        LowcapError: the file is there and cannot be used.
+    """
     if not path.exists():
         return None
-    return msgspec.json.decode(path.read_bytes(), type=PaperState)
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=PaperState)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise LowcapError(
+            f"the paper account {path} cannot be read: {error}",
+            hint="move the file away to begin with a new wallet",
+            code="paper-account",
+        ) from error

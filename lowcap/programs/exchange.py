@@ -10,6 +10,11 @@ from pathlib import Path
 
 import click
 import trio
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
 from msgspec import Struct
 
 from lowcap.core.clock import SystemClock
@@ -80,6 +85,7 @@ async def wait_for_stop() -> None:
 def account_in(folder: Path) -> Account:
     """The account whose key lies in ``folder``; a random one is made where there is none."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    pem = folder / "private-key.pem"
     for name in ("api-key", "api-secret"):
         path = folder / name
         if not path.exists():
@@ -88,4 +94,11 @@ def account_in(folder: Path) -> Account:
     return Account(
         api_key=(folder / "api-key").read_text().strip(),
         secret=(folder / "api-secret").read_text().strip(),
+        public_key_pem=public_half(pem.read_bytes()) if pem.exists() else "",
     )
+
+
+def public_half(pem: bytes) -> str:
+    """The public key of a private one, both in PEM."""
+    key = load_pem_private_key(pem, password=None).public_key()
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()

@@ -112,3 +112,12 @@ def test_a_key_that_is_no_ed25519_key_is_a_named_error(kind: str) -> None:
     with pytest.raises(LowcapError) as caught:
         Ed25519Signer(v.API_KEY, pem[kind])
     assert caught.value.code == "credentials"
+
+
+def test_group_bits_of_systemds_own_folder_are_its_access_list(tmp_path: Path) -> None:
+    for name, text in (("api-key", "k"), ("api-secret", "s")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o440)
+    with pytest.raises(LowcapError, match="readable by others"):
+        read_signer(tmp_path)
+    assert isinstance(read_signer(tmp_path, guarded=True), HmacSigner)

@@ -53,11 +53,13 @@ class FakeDesk:
             state=SimpleNamespace(holds=self.holds),
             position=lambda s: self.positions.get(s) or Position(symbol=s),
             exposures=dict,
+            day_result=lambda: Decimal(0),
             open_positions=lambda: list(self.positions.values()),
         )
         self.quotes: dict[str, object] = {}
         self.ledger = SimpleNamespace(sync_now=lambda: None, run=1)
         self.flattening = False
+        self.settings = SimpleNamespace(limits=SimpleNamespace(day_loss_usd_max=Decimal(1)))
         self.armed = False
         self.mode = "dry"
 

@@ -185,3 +185,26 @@ def test_a_damaged_ledger_starts_halted_until_a_person_has_looked(tmp_path: Path
 
     in_virtual_time(main, tmp_path)
     assert list((tmp_path / "state" / "ledger").glob("*.bad"))
+
+
+def test_panic_leaves_the_stops_of_positions_that_it_leaves_open(tmp_path: Path) -> None:
+    """As after a lost ledger: positions nobody knows, guarded by stops with our prefix."""
+
+    async def main(stage: Stage) -> None:
+        async with stage.daemon():
+            await _three_positions(stage)
+        (tmp_path / "state" / "ledger").rename(tmp_path / "lost")
+        async with stage.daemon(ready=False) as commands:
+            await until(lambda: parts_of(commands).keeper.recovered.is_set())
+            with pytest.raises(CommandError) as failure:
+                await ask(commands, "panic", confirm=True)
+            assert failure.value.code == "partial"
+            for symbol in HELD:
+                assert stage.qty(symbol) != 0
+                assert len(stage.exchange.algos.open_algos(symbol)) == 1, symbol
+            await ask(commands, "panic", confirm=True, all=True)
+            assert all(stage.qty(symbol) == 0 for symbol in HELD)
+            resumed = await ask(commands, "resume", reason="looked at the venue")
+            assert "panic" not in resumed["holds"]
+
+    in_virtual_time(main, tmp_path)

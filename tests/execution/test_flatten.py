@@ -280,7 +280,9 @@ def test_it_always_gets_flat_and_is_never_bare_before(
     final = stage.look()
     assert {p.symbol: p.qty for p in final.positions} == {s: q for s, q in target.items() if q}
     left = {o.client_id for o in final.orders}
-    assert not any(name.startswith(PREFIX) for name in left)
+    for kept in (o for o in final.orders if o.client_id.startswith(PREFIX)):
+        assert kept.reduces, "no entry of ours survives"
+        assert target[kept.symbol] != ZERO, "it guards what is not ours to close"
     if everything:
         assert not left
     for symbol in () if everything else (XRP, DOGE):

@@ -192,3 +192,45 @@ async def test_what_follows_corruption_is_kept_aside_and_its_numbers_are_not_use
     records, again = _read(tmp_path)
     assert not again.corrupt  # type: ignore[attr-defined]
     assert [r.seq for r in records] == [1, 1_000_002]
+
+
+def test_a_disk_that_recovers_is_reported_well_again_and_a_failed_sync_never(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+    real_write, real_sync = os.write, os.fdatasync
+
+    def refuse(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    async def main() -> None:
+        ledger = Ledger(tmp_path, LoopClock(EPOCH_NS), replay(tmp_path, lambda r: None))
+
+        def state() -> Checkpoint:
+            return Checkpoint(book=Raw(b"{}"), keys=Raw(b"{}"))
+
+        async def sync() -> None:
+            await ledger.keep_synced(state, heard.append, in_thread=False)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(sync)
+            monkeypatch.setattr(os, "write", refuse)
+            ledger.append(STARTED)
+            await trio.sleep(0.2)
+            assert "No space" in heard[-1]
+            monkeypatch.setattr(os, "write", real_write)
+            await trio.sleep(0.2)
+            assert heard[-1] == ""
+            monkeypatch.setattr(os, "fdatasync", refuse)
+            ledger.append(FILL)
+            await trio.sleep(0.2)
+            monkeypatch.setattr(os, "fdatasync", real_sync)
+            ledger.append(FILL)
+            await trio.sleep(0.2)
+            assert "sync failed" in heard[-1]
+            assert ledger.broken
+            nursery.cancel_scope.cancel()
+        ledger.close()
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    assert len(_read(tmp_path)[0]) == 3

@@ -12,9 +12,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 from lowcap.core.clock import iso_ms
+from lowcap.core.facts import FeedChanged, HoldPlaced, NewsSeen, Refused
 from lowcap.paper.contracts import listed_contracts
 from tests.long.rig import Process, call, ledger_records, running, wait_ready, write_config
 
@@ -117,6 +119,7 @@ def judge(folder: Path, daemon: Process, passes: int, readings: list[tuple[float
         for r in ledger_records(folder)
         if r.kind == "OrderIntended" and r.body.leg == "e"  # type: ignore[attr-defined]
     )
+    print(refusals(folder))
     assert entries >= TRADES_PER_PASS_MIN * (passes - 2), f"{entries} entries in {passes} passes"
     bad = [
         line
@@ -131,6 +134,19 @@ def judge(folder: Path, daemon: Process, passes: int, readings: list[tuple[float
         f"no error in the log; status --json valid ({status['state']})"
     )
     assert growth <= GROWTH_MAX, f"memory grew {growth:.3f} times"
+
+
+def refusals(folder: Path) -> str:
+    """Why listings did not trade, counted."""
+    found: Counter[str] = Counter()
+    for record in ledger_records(folder):
+        if isinstance(record.body, Refused):
+            found[f"refused: {record.body.check} ({record.body.measured})"] += 1
+        elif isinstance(record.body, NewsSeen) and record.body.misses:
+            found[f"no trade: {record.body.reason} ({record.body.detail})"] += 1
+        elif isinstance(record.body, HoldPlaced | FeedChanged):
+            found[f"{record.kind}: {record.body}"] += 1
+    return "\n".join(f"{count:>5} {reason}" for reason, count in found.most_common(20))
 
 
 def main() -> None:

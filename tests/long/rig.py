@@ -41,14 +41,14 @@ class Process:
     """A lowcapd command as a process of its own, its stderr in a file."""
 
     def __init__(self, folder: Path, name: str, *words: str) -> None:
-        self.log = folder / f"{name}.log"
-        with self.log.open("a") as log:
+        self.log, self._out = folder / f"{name}.log", folder / f"{name}.out"
+        # Files, not pipes: a pipe that nobody empties would stop the process.
+        with self.log.open("a") as log, self._out.open("w") as out:
             self._child = subprocess.Popen(
                 [sys.executable, "-m", "lowcap", *words],
-                stdout=subprocess.PIPE,
+                stdout=out,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
-                text=True,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
 
@@ -58,17 +58,21 @@ class Process:
 
     def lines(self, count: int) -> dict[str, str]:
         """The ``name = 'value'`` lines that a server prints once it listens."""
-        assert self._child.stdout is not None
-        found = {}
-        for _ in range(count):
-            name, _, value = self._child.stdout.readline().partition(" = ")
-            found[name] = value.strip().strip("'")
-        return found
+        give_up_s = time.monotonic() + 20
+        while time.monotonic() < give_up_s:
+            lines = self._out.read_text().splitlines()
+            if len(lines) >= count:
+                pairs = (line.partition(" = ") for line in lines[:count])
+                return {name: value.strip().strip("'") for name, _, value in pairs}
+            time.sleep(0.02)
+        raise AssertionError(
+            f"{self._out.name} has no {count} lines: {self.log.read_text()[-500:]}"
+        )
 
     def kill(self) -> None:
         """SIGKILL, as a crash would."""
         self._child.kill()
-        self._end()
+        self._child.wait()
 
     def stop(self, within_s: float = 30) -> int:
         """SIGTERM and the exit code; SIGKILL for one that does not leave."""
@@ -78,13 +82,8 @@ class Process:
             self._child.wait(within_s)
         except subprocess.TimeoutExpired:
             self._child.kill()
-        self._end()
-        return self._child.returncode
-
-    def _end(self) -> None:
         self._child.wait()
-        if self._child.stdout is not None:
-            self._child.stdout.close()
+        return self._child.returncode
 
     @property
     def is_running(self) -> bool:

@@ -13,6 +13,7 @@ from lowcap.core.facts import Record
 
 TRACES_KEPT = 2_000
 RECORDS_PER_TRACE_MAX = 500
+RECORDS_KEPT = 3_000
 
 Json = dict[str, Any]
 
@@ -23,6 +24,7 @@ class TraceIndex:
     def __init__(self) -> None:
         self._chains: OrderedDict[int, list[Record]] = OrderedDict()
         self._root: dict[int, int] = {}
+        self._held = 0
         self.own_work_us: dict[int, float] = {}
 
     def read(self, record: Record) -> None:
@@ -37,6 +39,7 @@ class TraceIndex:
         chain = self._chains[root]
         if len(chain) < RECORDS_PER_TRACE_MAX:
             chain.append(record)
+            self._held += 1
             self._root[record.seq] = root
         if isinstance(record.body, facts.OrderSent) and record.body.stages_us:
             self.own_work_us.setdefault(root, sum(record.body.stages_us.values()))
@@ -44,8 +47,10 @@ class TraceIndex:
     def _start(self, record: Record) -> None:
         self._chains[record.seq] = [record]
         self._root[record.seq] = record.seq
-        while len(self._chains) > TRACES_KEPT:
+        self._held += 1
+        while len(self._chains) > TRACES_KEPT or self._held > RECORDS_KEPT:
             old, chain = self._chains.popitem(last=False)
+            self._held -= len(chain)
             for dropped in chain:
                 self._root.pop(dropped.seq, None)
             self.own_work_us.pop(old, None)

@@ -11,7 +11,7 @@ from lowcap.paper.rules import Params
 from lowcap.paper.state import PaperAlgo, VenueError
 
 ALGO_ORDERS_MAX = 200
-FINAL_ALGOS_KEPT = 1_000
+FINAL_ALGOS_KEPT = 200
 _WORKING_TYPES = frozenset({"CONTRACT_PRICE", "MARK_PRICE"})
 _SUPPORTED = frozenset({"STOP_MARKET", "TAKE_PROFIT_MARKET"})
 

@@ -27,8 +27,8 @@ TAKER_FEE = Decimal("0.0005")
 MAKER_FEE = Decimal("0.0002")
 ONE = Decimal(1)
 TIME_IN_FORCE = frozenset({"GTC", "IOC", "FOK", "GTX"})
-TRADES_KEPT = 10_000
-FINAL_ORDERS_KEPT = 2_000
+TRADES_KEPT = 2_000
+FINAL_ORDERS_KEPT = 300
 
 
 class OrderBook:

@@ -19,7 +19,7 @@ from lowcap.core.messages import STATE_RANK, Purpose, TradingState
 from lowcap.core.money import ZERO
 from lowcap.core.order import FINAL, Order, Status, advance
 
-FINAL_ORDERS_KEPT = 500
+FINAL_ORDERS_KEPT = 200
 
 
 class Position(Struct, kw_only=True):

@@ -32,7 +32,7 @@ from lowcap.core.plain import plain
 from lowcap.risk.gate import gross_exposure
 from lowcap.rows import event_of, feed_row, hold_row, order_row, position_row, stop_of, unrealized
 
-EVENTS_KEPT = 3_000
+EVENTS_KEPT = 1_500
 Json = dict[str, Any]
 
 __all__ = ["DAY_LOSS", "LATCHED", "OPERATOR_HALT", "OPERATOR_PAUSE", "PANIC", "Commands", "Parts"]

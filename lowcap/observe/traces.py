@@ -11,9 +11,9 @@ from lowcap.core import facts
 from lowcap.core.clock import NS_PER_MS, iso_ms
 from lowcap.core.facts import Record
 
-TRACES_KEPT = 2_000
+TRACES_KEPT = 1_000
 RECORDS_PER_TRACE_MAX = 500
-RECORDS_KEPT = 3_000
+RECORDS_KEPT = 1_500
 
 Json = dict[str, Any]
 

@@ -28,7 +28,8 @@ class NewsItem(Struct, frozen=True, kw_only=True):
     time), ``received_ns`` ours. ``handles`` holds every account name that the
     frame shows, lower case. ``is_post`` tells an account's post from an
     article; ``markup`` names the feed family's way of writing quotes.
-    ``readings`` is None where the item is no release.
+    ``coins`` is the sender's own guess at what the item is about, None where
+    it sends none. ``readings`` is None where the item is no release.
     """
 
     feed: str
@@ -44,8 +45,10 @@ class NewsItem(Struct, frozen=True, kw_only=True):
     is_retweet: bool = False
     is_reply: bool = False
     is_self_reply: bool = False
+    is_quote: bool = False
     is_post: bool = False
     markup: str = ""
+    coins: tuple[str, ...] | None = None
     readings: tuple[Reading, ...] | None = None
 
     @property
@@ -70,7 +73,13 @@ class Target(Struct, frozen=True, kw_only=True):
 
 
 class Signal(Struct, frozen=True, kw_only=True):
-    """A tradeable reading of a news item by one trigger."""
+    """A tradeable reading of a news item by one trigger.
+
+    ``once`` is a dedupe key of the story itself, closed for ``once_s`` by the
+    first trade on it; empty where the trigger has none. ``decides`` is a key
+    that this item closes even where it comes too late to trade.
+    ``time_suspect`` marks an age that had to be taken for zero.
+    """
 
     trigger: str
     feed: str
@@ -81,15 +90,27 @@ class Signal(Struct, frozen=True, kw_only=True):
     age_ms: int
     age_ms_max: int
     decides: str = ""
+    once: str = ""
+    once_s: int = 0
+    time_suspect: bool = False
     cooldown_s: int
 
 
-class Miss(Struct, frozen=True):
+class Failure(Struct, frozen=True, omit_defaults=True):
+    """One condition of a trigger that an item does not meet, and what was found instead."""
+
+    reason: str
+    detail: str = ""
+
+
+class Miss(Struct, frozen=True, omit_defaults=True):
     """Why one trigger did not fire on an item.
 
-    ``near`` when the sender was the right one. ``decides`` is a dedupe key
-    that this no closes all the same (a payroll print in the dead zone is the
-    day's decision).
+    ``reason`` is the first condition that failed, ``failed`` all of them;
+    ``matched`` and ``blocking`` are the words of the text that spoke for and
+    against it. ``near`` when the item came close enough to be told about.
+    ``decides`` is a dedupe key that this no closes all the same (a payroll
+    print in the dead zone is the day's decision).
     """
 
     trigger: str
@@ -97,6 +118,9 @@ class Miss(Struct, frozen=True):
     detail: str = ""
     near: bool = False
     decides: str = ""
+    failed: tuple[Failure, ...] = ()
+    matched: tuple[str, ...] = ()
+    blocking: tuple[str, ...] = ()
 
 
 class Verdict(Struct, frozen=True, kw_only=True):

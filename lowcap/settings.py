@@ -47,14 +47,49 @@ class Paper:
 
 @frozen(kw_only=True)
 class Feed:
-    """One news source."""
+    """One news source.
+
+    ``auth`` says how the key is shown: ``none``, ``login`` (a text frame),
+    ``header`` (x-api-key), ``query`` (apiKey in the address) or ``bearer``.
+    The key comes from the credentials directory (``feed-NAME``), from
+    ``key_file``, or from the environment variable that ``key_env`` names.
+    No frame for ``idle_s``: reconnect; no news for ``stale_s``: reported
+    stale. ``renew_h`` hours after connecting it reconnects on its own, never
+    on a weekday within ``hold_open`` (New York, like ``08:25-08:36``).
+    ``poll_s`` is the interval of a source that is asked (format ``upbit``).
+    """
 
     url: str
     format: str
     enabled: bool = True
-    text_ping_s: int = 0
-    idle_s: int = 90
+    auth: str = "none"
     key_file: str = ""
+    key_env: str = ""
+    text_ping_s: int = 0
+    ping_s: int = 15
+    idle_s: int = 90
+    stale_s: int = 0
+    renew_h: int = 0
+    hold_open: str = ""
+    poll_s: int = 5
+
+
+@frozen(kw_only=True)
+class Caps:
+    """Market capitalisations from CoinGecko, for the size tiers.
+
+    The first page is asked for every ``interval_s``, the others every
+    ``rest_h`` hours, at most ``calls_per_min_max`` calls a minute.
+    """
+
+    url: str = "https://api.coingecko.com/api/v3"
+    enabled: bool = True
+    key_file: str = ""
+    key_env: str = ""
+    interval_s: int = 300
+    pages: int = 8
+    rest_h: int = 6
+    calls_per_min_max: int = 10
 
 
 @frozen(kw_only=True)
@@ -69,10 +104,26 @@ class Orders:
 
 @frozen(kw_only=True)
 class Sizing:
-    """Dollar amounts before limits."""
+    """Dollar amounts before limits.
+
+    ``tiers`` are pairs of a capitalisation in USD and the size from there up,
+    largest first. ``unknown_usd`` is for a coin without a known
+    capitalisation, ``default_usd`` while no usable table is loaded.
+    ``signal_usd_max`` caps all symbols of one signal together.
+    """
 
     scale: Decimal = Decimal(1)
     default_usd: Decimal = Decimal(14_567)
+    unknown_usd: Decimal = Decimal(25_000)
+    signal_usd_max: Decimal = Decimal(1_000_000)
+    tiers: tuple[tuple[Decimal, Decimal], ...] = (
+        (Decimal(100_000_000_000), Decimal(500_000)),
+        (Decimal(10_000_000_000), Decimal(350_000)),
+        (Decimal(1_000_000_000), Decimal(150_000)),
+        (Decimal(100_000_000), Decimal(50_000)),
+        (Decimal(10_000_000), Decimal(20_000)),
+        (Decimal(0), Decimal(10_000)),
+    )
     symbol_usd: dict[str, Decimal] = Factory(dict)
 
 
@@ -136,6 +187,7 @@ class Settings:
     control: Control = Control()
     exchange: ExchangeSettings = ExchangeSettings()
     paper: Paper = Paper()
+    caps: Caps = Caps()
     order: Orders = Orders()
     sizing: Sizing = Sizing()
     leverage: Leverage = Leverage()

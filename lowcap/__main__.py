@@ -108,18 +108,61 @@ def exchange(
 
 @cli.command()
 @click.argument("captures", type=click.Path(path_type=Path, exists=True), nargs=-1, required=True)
+@click.option("--fault", "faults", type=click.Path(path_type=Path, exists=True), multiple=True,
+              help="capture of fault lines that are played as well")  # fmt: skip
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=0, show_default=True, help="0: any free one")
 @click.option("--speed", type=float, help="play from the first client on, at this pace")
 @click.option("--as-of", help=AS_OF_HELP + "; frames go out at their own times")
 def feedserver(
-    captures: tuple[Path, ...], host: str, port: int, speed: float | None, as_of: str | None
+    captures: tuple[Path, ...],
+    faults: tuple[Path, ...],
+    host: str,
+    port: int,
+    speed: float | None,
+    as_of: str | None,
 ) -> None:
     """Play captures as the news feeds: ws://HOST:PORT/FEED. Without --as-of, at --speed 1."""
     from lowcap.programs.feedserver import feedserver_program
 
     pace = speed if speed is not None else (None if as_of else 1.0)
-    sys.exit(feedserver_program(captures, host, port, pace, as_of))
+    sys.exit(feedserver_program(captures + faults, host, port, pace, as_of))
+
+
+@cli.command()
+@click.argument("frames", type=click.Path(path_type=Path, exists=True, allow_dash=True),
+                required=False)  # fmt: skip
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="configuration file")
+@click.option("--universe", type=click.Path(path_type=Path, exists=True),
+              help="JSON file with the coins that can be traded")  # fmt: skip
+@click.option("--stateless", is_flag=True, help="judge every frame alone, at its own time")
+def detect(
+    frames: Path | None, config_path: Path | None, universe: Path | None, stateless: bool
+) -> None:
+    """Judge FRAMES (JSON lines with feed and frame) or standard input; a JSON line for each.
+
+    Without --stateless the frames are one stream: freshness by t_ms, dedupe
+    and cool-down hold, and every signal counts as traded.
+    """
+    from lowcap.config import load
+    from lowcap.programs.detect import detect_program
+
+    settings, _ = load(config_path, os.environ)
+    sys.exit(detect_program(frames, settings, universe, stateless=stateless))
+
+
+@cli.command()
+@click.argument("captures", type=click.Path(path_type=Path, exists=True), nargs=-1, required=True)
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="configuration file")
+@click.option("--json", "as_json", is_flag=True, help="one JSON document instead of tables")
+@click.option("--seed", type=int, help="of chance and of prices that were not recorded")
+def replay(
+    captures: tuple[Path, ...], config_path: Path | None, as_json: bool, seed: int | None
+) -> None:
+    """Run a recorded session through the whole daemon, in a moment: trades, result, own work."""
+    from lowcap.programs.replay import replay_program
+
+    sys.exit(replay_program(captures, config_path, as_json=as_json, seed=seed))
 
 
 @cli.command()

@@ -22,11 +22,14 @@ from lowcap.core.plain import plain
 from lowcap.execution.closing import Closed, close_share
 from lowcap.execution.desk import Desk
 from lowcap.execution.keeper import Keeper
-from lowcap.feeds.session import FeedSession
+from lowcap.feeds.caps import CapSession
+from lowcap.feeds.session import NewsSession
 from lowcap.flow import Flow
+from lowcap.intake import Intake
 from lowcap.observe.logs import LogRing
 from lowcap.observe.traces import TraceIndex
 from lowcap.risk.gate import gross_exposure
+from lowcap.settings import Settings
 
 OPERATOR_PAUSE, OPERATOR_HALT, PANIC = "operator-pause", "operator-halt", "panic"
 DAY_LOSS, LEDGER_CORRUPT = "day-loss", "ledger-corrupt"
@@ -42,12 +45,23 @@ class Parts(Struct, kw_only=True):
     desk: Desk
     venue: Venue
     keeper: Keeper
-    flow: Flow
-    feeds: list[FeedSession]
+    intake: Intake
+    caps: CapSession
+    reload: Callable[[], tuple[Settings, str]] | None
     traces: TraceIndex
     ring: LogRing
     config_hash: str
     started_ms: int
+
+    @property
+    def flow(self) -> Flow:
+        """The hot path."""
+        return self.intake.flow
+
+    @property
+    def feeds(self) -> list[NewsSession]:
+        """The sessions of all feeds."""
+        return list(self.intake.sessions.values())
 
 
 class Actions:

@@ -5,23 +5,44 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from decimal import Decimal
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 from lowcap.detection.matchers.base import SYMBOL
+from lowcap.detection.matchers.payroll import REGIMES
 from lowcap.detection.phrases import phrase_faults
-from lowcap.detection.rules import Trigger
-from lowcap.settings import Settings
+from lowcap.detection.trigger import Trigger
+from lowcap.feeds.window import parse_window
+from lowcap.risk.sizing import TIER_NAMES
+from lowcap.settings import Caps, Feed, Settings
 
 MODES = ("dry", "testnet", "live")
-FEED_FORMATS = ("tree", "synoptic")
+# The frame families and how each lets a key be shown (docs/feeds.md).
+FEED_FORMATS: dict[str, tuple[str, ...]] = {
+    "tree": ("none", "login"),
+    "synoptic": ("header", "query"),
+    "bwe": ("none",),
+    "phoenix": ("none", "header", "login"),
+    "twitter": ("bearer",),
+    "upbit": ("none",),
+}
+_ASKED_BY_HTTP = ("twitter", "upbit")
+_FEED_WITHIN: dict[str, tuple[int, int]] = {
+    "text_ping_s": (0, 3_600),
+    "ping_s": (1, 300),
+    "idle_s": (1, 86_400),
+    "stale_s": (0, 604_800),
+    "renew_h": (0, 168),
+    "poll_s": (5, 3_600),
+}
 LOG_LEVELS = ("debug", "info", "warning", "error")
-TIERS = ("macro", "regular", "batch")
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 # The one source that offers no TLS (docs/feeds.md).
 _PLAIN_ALLOWED = frozenset({"tokyo.treeofalpha.com"})
 # Testnet needs no arming, so it may not reach the live venue by its address.
 _TESTNET_HOST = re.compile(r"(?:.+\.)?binancefuture\.com|demo-[a-z0-9-]+\.binance\.com")
 _LIVE_HOST = re.compile(r"(?:[a-z0-9-]+\.)*binance\.com")
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 
 _Bound = tuple[Decimal | int, Decimal | int]
@@ -31,6 +52,10 @@ _WITHIN: dict[str, _Bound] = {
     "paper.tick_ms": (1, 3_600_000),
     "paper.step_bps": (0, 10_000),
     "paper.port": (0, 65_535),
+    "caps.interval_s": (60, 86_400),
+    "caps.pages": (1, 40),
+    "caps.rest_h": (1, 168),
+    "caps.calls_per_min_max": (1, 500),
     "order.entry_recv_window_ms": (100, 10_000),
     "order.exit_recv_window_ms": (100, 10_000),
     "order.reply_timeout_ms": (100, 10_000),
@@ -42,6 +67,8 @@ _ABOVE_ZERO = (
     "order.collar_pct",
     "sizing.scale",
     "sizing.default_usd",
+    "sizing.unknown_usd",
+    "sizing.signal_usd_max",
     "limits.order_notional_usd_max",
     "limits.position_notional_usd_max",
     "limits.gross_notional_usd_max",
@@ -93,10 +120,12 @@ def _words(settings: Settings) -> Iterable[str]:
     for path, (value, known) in choices.items():
         if value not in known:
             yield f"{path}: expected one of {', '.join(known)}, not {value!r}"
-    for path in ("state.dir", "control.socket", "exchange.credentials_dir"):
+    for path in ("state.dir", "control.socket", "exchange.credentials_dir", "caps.key_file"):
         if "\0" in str(_at(settings, path)):
             yield f"{path}: expected a path, not text with a NUL character"
     yield from _dollars("sizing.symbol_usd", settings.sizing.symbol_usd)
+    yield from _tiers(settings.sizing.tiers)
+    yield from _caps(settings.caps)
 
 
 def _numbers(settings: Settings) -> Iterable[str]:
@@ -129,6 +158,28 @@ def _dollars(path: str, amounts: dict[str, Decimal]) -> Iterable[str]:
             yield f"{path}.{symbol}: expected a symbol in capitals, like BTCUSDT"
         if amount <= 0:
             yield f"{path}.{symbol}: expected more than 0"
+
+
+def _tiers(tiers: tuple[tuple[Decimal, Decimal], ...]) -> Iterable[str]:
+    if not 1 <= len(tiers) <= len(TIER_NAMES):
+        yield f"sizing.tiers: expected 1 to {len(TIER_NAMES)} tiers, not {len(tiers)}"
+    elif tiers[-1][0] != 0:
+        yield f"sizing.tiers: expected the last tier to start at 0, not {tiers[-1][0]}"
+    if any(above[0] <= below[0] for above, below in pairwise(tiers)):
+        yield "sizing.tiers: expected each tier to start below the one before it"
+    if any(usd <= 0 for _, usd in tiers):
+        yield "sizing.tiers: expected sizes above 0"
+
+
+def _caps(caps: Caps) -> Iterable[str]:
+    if caps.url or caps.enabled:
+        yield from _url_faults("caps.url", caps.url, "http")
+        if "?" in caps.url or "#" in caps.url:
+            yield "caps.url: expected an address without ? and #; the key has a file of its own"
+    if caps.key_env and _ENV_NAME.fullmatch(caps.key_env) is None:
+        yield "caps.key_env: expected the name of an environment variable"
+    if caps.key_env and caps.key_file:
+        yield "caps: expected key_file or key_env, not both"
 
 
 def _ladder(settings: Settings) -> Iterable[str]:
@@ -174,15 +225,37 @@ def _feeds(settings: Settings) -> Iterable[str]:
         if feed.format not in FEED_FORMATS:
             yield f"{path}.format: expected one of {', '.join(FEED_FORMATS)}, not {feed.format!r}"
         if feed.url:
-            yield from _url_faults(f"{path}.url", feed.url, "ws", _LOOPBACK | _PLAIN_ALLOWED)
+            scheme = "http" if feed.format in _ASKED_BY_HTTP else "ws"
+            plain_hosts = _LOOPBACK if scheme == "http" else _LOOPBACK | _PLAIN_ALLOWED
+            yield from _url_faults(f"{path}.url", feed.url, scheme, plain_hosts)
+            if "apikey=" in feed.url.lower():
+                yield f"{path}.url: an address carries no key; keys have files of their own"
         elif feed.enabled:
             yield f"{path}.url: expected an address, or enabled = false"
-        if not 0 <= feed.text_ping_s <= 3_600:
-            yield f"{path}.text_ping_s: expected 0 to 3600"
-        if not 1 <= feed.idle_s <= 86_400:
-            yield f"{path}.idle_s: expected 1 to 86400"
-        if "\0" in feed.key_file:
-            yield f"{path}.key_file: expected a path, not text with a NUL character"
+        for key, (least, most) in _FEED_WITHIN.items():
+            if not least <= getattr(feed, key) <= most:
+                yield f"{path}.{key}: expected {least} to {most}"
+        try:
+            parse_window(feed.hold_open)
+        except ValueError as error:
+            yield f"{path}.hold_open: {error}"
+        yield from _feed_key(path, feed)
+
+
+def _feed_key(path: str, feed: Feed) -> Iterable[str]:
+    """Faults of how a feed's key is shown and where it comes from."""
+    known = FEED_FORMATS.get(feed.format, (feed.auth,))
+    # Servers on this machine are simulators: they let everybody in.
+    if feed.auth not in known and not (feed.auth == "none" and _host(feed.url) in _LOOPBACK):
+        yield f"{path}.auth: expected {' or '.join(known)} with this format, not {feed.auth!r}"
+    if "\0" in feed.key_file:
+        yield f"{path}.key_file: expected a path, not text with a NUL character"
+    if feed.key_env and _ENV_NAME.fullmatch(feed.key_env) is None:
+        yield f"{path}.key_env: expected the name of an environment variable"
+    if feed.key_env and feed.key_file:
+        yield f"{path}: expected key_file or key_env, not both"
+    if feed.auth == "none" and (feed.key_env or feed.key_file):
+        yield f"{path}.auth: none shows the key to nobody; say how, or take the key away"
 
 
 def _url_faults(
@@ -228,9 +301,12 @@ def _triggers(settings: Settings) -> Iterable[str]:
     for trigger in settings.trigger:
         path = f"trigger {trigger.id}"
         yield from _one_trigger(path, trigger, settings)
-        for fault in trigger.match.faults():
-            yield f"{path}.match.{fault}"
+        for fault in trigger.faults():
+            yield f"{path}.{fault}"
     yield from phrase_faults("hedge", settings.hedge)
+    if settings.payroll.macro_regime not in REGIMES:
+        regime, known = settings.payroll.macro_regime, ", ".join(REGIMES)
+        yield f"payroll.macro_regime: expected one of {known}, not {regime!r}"
 
 
 def _one_trigger(path: str, trigger: Trigger, settings: Settings) -> Iterable[str]:
@@ -243,12 +319,4 @@ def _one_trigger(path: str, trigger: Trigger, settings: Settings) -> Iterable[st
             yield f"{path}.feeds: no feed {feed!r} is configured"
     if len(set(trigger.feeds)) < len(trigger.feeds):
         yield f"{path}.feeds: a feed is named twice"
-    if not trigger.key.strip():
-        yield f"{path}.key: expected the stem of the dedupe key"
-    if trigger.tier not in TIERS:
-        yield f"{path}.tier: expected one of {', '.join(TIERS)}, not {trigger.tier!r}"
-    if not 1 <= trigger.max_age_s <= 86_400:
-        yield f"{path}.max_age_s: expected 1 to 86400"
-    if not 0 <= trigger.cooldown_s <= 31_536_000:
-        yield f"{path}.cooldown_s: expected 0 to 31536000"
     yield from _dollars(f"{path}.notional_usd", trigger.notional_usd)

@@ -20,7 +20,7 @@ from cattrs.v import format_exception, transform_error
 
 from lowcap.core.errors import ConfigError
 from lowcap.core.money import Side
-from lowcap.detection.rules import MATCHERS, Trigger
+from lowcap.detection.trigger import MATCHERS, Trigger
 from lowcap.settings import Settings
 
 HINT = "lowcapd check FILE lists all faults; config.toml shows every key with its meaning"
@@ -29,6 +29,7 @@ _LARGEST, _SMALLEST = Decimal(10) ** 15, Decimal(10) ** -15
 _TYPE_WORDS: dict[type, str] = {str: "text", int: "a whole number", bool: "true or false"}
 _KEY = re.compile(r"\['([^']*)'\]")
 _TRIGGER = re.compile(r"trigger\[(\d+)\]")
+EITHER = "EITHER"  # the side that the matcher decides
 _Hook = Callable[[Any, Any], Any]
 
 
@@ -51,7 +52,7 @@ def _converter() -> Converter:
     for kind in (str, int, bool):
         converter.register_structure_hook(kind, partial(_exactly, kind))
     converter.register_structure_hook(Decimal, _decimal)
-    converter.register_structure_hook(Side, _side)
+    converter.register_structure_hook(Side | None, _side)
     converter.register_structure_hook_factory(has, partial(_table, converter))
     converter.register_structure_hook_factory(
         partial(_is_generic, dict),
@@ -85,10 +86,10 @@ def _decimal(value: object, _: type) -> Decimal:
     return amount
 
 
-def _side(value: object, _: type) -> Side:
-    if value not in ("BUY", "SELL"):
-        raise ValueError(f'expected "BUY" or "SELL", not {_shown(value)}')
-    return Side(value)
+def _side(value: object, _: object) -> Side | None:
+    if value not in ("BUY", "SELL", EITHER):
+        raise ValueError(f'expected "BUY", "SELL" or "{EITHER}", not {_shown(value)}')
+    return None if value == EITHER else Side(value)
 
 
 def _only(kind: type, words: str, hook: _Hook) -> _Hook:

@@ -10,20 +10,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from functools import partial
 
 import trio
 
 from lowcap.control.server import ControlServer
 from lowcap.core import facts
-from lowcap.feeds.session import FeedSession
 from lowcap.handlers import Commands
 from lowcap.house import House, Surroundings, begin_run, build
 from lowcap.leave import leave
 from lowcap.observe.notify import Systemd
 from lowcap.paper.embed import open_market
 from lowcap.paper.prices import MarketLine
+from lowcap.rows import frame_row
 from lowcap.settings import Settings
-from lowcap.supervise import Health, open_service_nursery, supervise
+from lowcap.supervise import open_service_nursery
 
 WATCHDOG_EVERY_S = 2.0
 BYE_S = 0.2
@@ -64,8 +65,9 @@ async def _live(
         begin_run(house)
         async with ledger_room(house), control_room(house), venue_room(house):
             async with trio.open_nursery() as intake:
-                for feed in house.feeds:
-                    intake.start_soon(_supervise_feed, house, feed)
+                house.intake.open(intake)
+                if settings.caps.enabled:
+                    intake.start_soon(house.caps.run)
                 intake.start_soon(_tell_systemd, house, systemd)
                 task_status.started(house.commands)
                 await stop.wait()
@@ -94,6 +96,7 @@ async def ledger_room(house: House) -> AsyncIterator[None]:
         async with open_service_nursery() as nursery:
             nursery.start_soon(house.ledger.publish)
             nursery.start_soon(keep_synced)
+            nursery.start_soon(house.intake.recorder.run)
             yield
     finally:
         house.ledger.close()
@@ -105,6 +108,7 @@ async def control_room(house: House) -> AsyncIterator[None]:
     server = ControlServer(house.commands)
     house.commands.publisher = server
     house.around.ring.on_record = lambda line: server.publish("logs", line)
+    house.intake.listeners.append(partial(_tail, server))
     async with open_service_nursery() as nursery:
         if house.around.listener is not None:
             nursery.start_soon(trio.serve_listeners, server.handle, [house.around.listener])
@@ -113,6 +117,12 @@ async def control_room(house: House) -> AsyncIterator[None]:
         with trio.move_on_after(BYE_S):
             while server.clients:
                 await trio.sleep(0.01)
+
+
+def _tail(server: ControlServer, feed: str, received_ns: int, frame: bytes) -> None:
+    """Show a frame to the operators who follow its feed."""
+    if server.is_followed("feed"):
+        server.publish("feed", frame_row(feed, received_ns, frame))
 
 
 @asynccontextmanager
@@ -129,17 +139,6 @@ async def venue_room(house: House) -> AsyncIterator[None]:
     finally:
         for http in house.https:
             await http.aclose()
-
-
-async def _supervise_feed(house: House, feed: FeedSession) -> None:
-    """A feed with a bug is restarted; one with three in five minutes is given up, alone."""
-
-    def changed(name: str, health: Health, fault: str) -> None:
-        if health is not Health.RUNNING:
-            feed.status.state, feed.status.why = health.value, fault
-            house.desk.alarm(f"feed-{health.value}", f"{name}: {fault}", "lowcapctl feeds")
-
-    await supervise(feed.status.name, feed.run, changed)
 
 
 async def _tell_systemd(house: House, systemd: Systemd) -> None:

@@ -1,27 +1,53 @@
 """The hot path: one synchronous chain from the bytes of a frame to the bytes of an order.
 
-Frame, decode, judge, gate, intent, send: nothing in between waits, logs, or
-asks the disk to sync. What only explains is written after the send.
+Frame, decode, judge, admit, gate, intent, send: nothing in between waits,
+logs, or asks the disk to sync. What only explains is written after the send.
+Signals of the batch tier alone wait for a turn of their own.
 """
 
 from __future__ import annotations
 
+from collections import Counter, deque
+from collections.abc import Callable
+
+import trio
+from msgspec import Struct, structs
+
 from lowcap.core import facts
 from lowcap.core.clock import NS_PER_MS, NS_PER_S, Clock
-from lowcap.core.messages import NewsItem, NotNews, Refusal, Signal, Target, Verdict
+from lowcap.core.messages import Failure, Miss, NewsItem, NotNews, Refusal, Signal, Target, Verdict
 from lowcap.core.plain import plain
-from lowcap.detection.admission import REFUSED_COOLDOWN_S, Admission
+from lowcap.detection.admission import DECIDED_MS, REFUSED_COOLDOWN_S, Admission
 from lowcap.detection.rules import FAULT, Detector
+from lowcap.detection.trigger import BATCH
 from lowcap.execution.desk import Desk
 from lowcap.feeds.session import Decoder, FeedStatus
+from lowcap.risk.sizing import Wish
 
 QUIET_RECORDS_PER_S = 100
-DAY_S = 86_400
+NEAR_RECORDS_PER_S = 1_000
+BATCH_MAX = 64
 HEAD_BYTES = 160
+# Counted decisions, beside the number of frames: the words of ``Flow.counts``.
+SIGNALS, NO_TRADE, STALE, DROPPED = "signals", "no_trade", "stale", "dropped"
+
+
+class Seen(Struct, kw_only=True):
+    """A judged item on its way: what was found, how it came, and our own work on it so far."""
+
+    item: NewsItem
+    verdict: Verdict
+    signal: Signal
+    connected_ms: int
+    stages_us: dict[str, float]
 
 
 class Flow:
-    """Everything between a feed's receiving task and the desk."""
+    """Everything between a feed's receiving task and the desk.
+
+    ``after`` hears of every frame when all is done with it: the feed, when it
+    came, and its bytes. It is not told of frames that may echo a key.
+    """
 
     def __init__(
         self,
@@ -35,69 +61,117 @@ class Flow:
         self.desk = desk
         self.detector = detector
         self.admission = admission
+        self.decoders = decoders
+        self.started_ms = started_ms
         self.enabled: frozenset[str] = frozenset()
         self.unrecorded = 0
-        self._decoders = decoders
+        self.counts: Counter[str] = Counter()
+        self.after: Callable[[str, int, bytes], None] = lambda feed, received_ns, frame: None
+        self.batch: deque[Seen] = deque()
+        self._bell = trio.Event()
         self._clock = clock
-        self._started_ms = started_ms
-        self._quiet_second = 0
-        self._quiet_records = 0
+        self._second = 0
+        self._room = {False: QUIET_RECORDS_PER_S, True: NEAR_RECORDS_PER_S}
 
     def on_frame(self, feed: FeedStatus, frame: bytes) -> None:
         """Take one frame to its end: an order, a refusal, or a reasoned nothing."""
         start_ns = self._clock.stage_ns()
         received_ns = self._clock.now_ns()
-        item = self._decoders[feed.name].decode(frame, received_ns)
+        item = self.decoders[feed.name].decode(frame, received_ns)
         if isinstance(item, NotNews):
             if item.fault:
                 feed.faults += 1
                 self._refuse_frame(feed.name, item.reason, frame, received_ns)
+                self.after(feed.name, received_ns, frame)
             return
         parsed_ns = self._clock.stage_ns()
-        feed.news += 1
         verdict = self.detector.judge(item, self.enabled)
         judged_ns = self._clock.stage_ns()
         if verdict.signal is None:
-            self._record_no_trade(item, verdict, received_ns)
+            self._no_trade(item, verdict)
         else:
             stages_us = {
                 "parse": (parsed_ns - start_ns) / 1000,
                 "detect": (judged_ns - parsed_ns) / 1000,
             }
-            self._trade(item, verdict, verdict.signal, received_ns, stages_us)
+            seen = Seen(
+                item=item,
+                verdict=verdict,
+                signal=verdict.signal,
+                connected_ms=feed.connected_ms,
+                stages_us=stages_us,
+            )
+            if verdict.signal.tier == BATCH:
+                self._queue(seen)
+            else:
+                self._trade(seen, received_ns // NS_PER_MS)
+        feed.saw_news(item.time_ms, received_ns // NS_PER_MS)
         for miss in verdict.misses:
-            if miss.reason == FAULT:
-                self._turn_off(miss.trigger, miss.detail)
+            if miss.failed and miss.failed[0].reason == FAULT:
+                self._turn_off(miss.trigger, miss.failed[0].detail)
+        self.after(feed.name, received_ns, frame)
 
-    # -- no trade ---------------------------------------------------------
+    # -- the batch tier -----------------------------------------------------
+
+    def _queue(self, seen: Seen) -> None:
+        """Let a signal wait its turn; where too many wait, the oldest is dropped and named."""
+        self.batch.append(seen)
+        if len(self.batch) > BATCH_MAX:
+            old = self.batch.popleft()
+            why = f"{BATCH_MAX} signals of the batch tier were waiting"
+            self._drop(old, DROPPED, Failure("queue-full", why))
+        self._bell.set()
+
+    async def run_batch(self) -> None:
+        """Trade what waits, in order, letting every feed have a turn in between."""
+        while True:
+            await self._bell.wait()
+            self._bell = trio.Event()
+            while self.batch:
+                seen = self.batch.popleft()
+                now_ms = self._clock.now_ns() // NS_PER_MS
+                waited_ms = now_ms - seen.item.received_ns // NS_PER_MS
+                seen.signal = structs.replace(seen.signal, age_ms=seen.signal.age_ms + waited_ms)
+                self._trade(seen, now_ms)
+                await trio.lowlevel.checkpoint()
+
+    # -- no trade -----------------------------------------------------------
 
     def _refuse_frame(self, feed: str, reason: str, frame: bytes, received_ns: int) -> None:
-        if self._is_quiet(received_ns):
+        if self._has_room(received_ns, near=False):
             head = plain(frame[:HEAD_BYTES].decode("utf-8", "replace"), HEAD_BYTES)
             fact = facts.FrameRefused(
                 feed=feed, reason=plain(reason, 200), size=len(frame), head=head
             )
             self.desk.record(fact)
 
-    def _record_no_trade(self, item: NewsItem, verdict: Verdict, received_ns: int) -> None:
+    def _no_trade(self, item: NewsItem, verdict: Verdict) -> None:
         near = any(miss.near for miss in verdict.misses)
-        if near or self._is_quiet(received_ns):
+        self.counts[STALE if verdict.reason == "stale" else NO_TRADE] += 1
+        if self._has_room(item.received_ns, near=near):
             self._record_seen(item, verdict, "no-trade", verdict.reason, verdict.detail)
-        self._decide(tuple(m.decides for m in verdict.misses), received_ns // NS_PER_MS)
+        self._decide(tuple(m.decides for m in verdict.misses), item.received_ns // NS_PER_MS)
+
+    def _drop(self, seen: Seen, count: str, why: Failure) -> None:
+        """A signal that may not trade any more, and why."""
+        self.counts[count] += 1
+        reason = f"{seen.signal.trigger}: {why.reason}"
+        self._record_seen(seen.item, seen.verdict, "no-trade", reason, why.detail)
 
     def _decide(self, keys: tuple[str, ...], now_ms: int) -> None:
         """Close keys without a trade: the first valid payroll print is the day's decision."""
         fresh = dict.fromkeys(k for k in keys if k and not self.admission.left_ms(k, now_ms))
         if fresh:
-            self._take(tuple(fresh), now_ms + DAY_S * 1000, self.desk.ledger.last_seq)
+            self._take(tuple(fresh), now_ms + DECIDED_MS, self.desk.ledger.last_seq)
 
-    def _is_quiet(self, received_ns: int) -> bool:
+    def _has_room(self, received_ns: int, *, near: bool) -> bool:
         """Whether this second still has room for records of frames that led to nothing."""
         second = received_ns // NS_PER_S
-        if second != self._quiet_second:
-            self._quiet_second, self._quiet_records = second, 0
-        self._quiet_records += 1
-        if self._quiet_records > QUIET_RECORDS_PER_S:
+        if second != self._second:
+            self._second = second
+            self._room = {False: QUIET_RECORDS_PER_S, True: NEAR_RECORDS_PER_S}
+        self._room[near] -= 1
+        if self._room[near] < 0:
             self.unrecorded += 1
             return False
         return True
@@ -107,68 +181,61 @@ class Flow:
     ) -> int:
         fact = facts.NewsSeen(
             feed=item.feed,
-            source_id=item.source_id[:100],
+            source_id=plain(item.source_id, 100),
             headline=plain(item.headline),
             decision=decision,
             time_ms=item.time_ms,
             author=item.handles[0] if item.handles else "" if item.readings else item.source[:60],
             reason=reason,
             detail=plain(detail, 200),
-            misses=tuple(miss for miss in verdict.misses if miss.near),
+            misses=tuple(_shown(miss) for miss in verdict.misses if miss.near),
         )
         return self.desk.record(fact).seq
 
-    # -- trade ------------------------------------------------------------
+    # -- trade --------------------------------------------------------------
 
-    def _trade(
-        self,
-        item: NewsItem,
-        verdict: Verdict,
-        signal: Signal,
-        received_ns: int,
-        stages_us: dict[str, float],
-    ) -> None:
-        now_ms = received_ns // NS_PER_MS
-        stale = self.admission.stale(signal, self._started_ms, now_ms)
-        if stale:
-            self._record_seen(item, verdict, "no-trade", f"{signal.trigger}: stale", stale)
+    def _trade(self, seen: Seen, now_ms: int) -> None:
+        signal, verdict = seen.signal, seen.verdict
+        answer = self.admission.admit(signal, self.started_ms, now_ms, seen.connected_ms)
+        if isinstance(answer, Failure):
+            stale = answer.reason in ("stale", "replay")
+            self._drop(seen, STALE if stale else NO_TRADE, answer)
             self._decide((signal.decides,), now_ms)
             return
-        fresh = [t for t in signal.targets if not self.admission.left_ms(t.key, now_ms)]
-        if not fresh:
-            left_s = self.admission.left_ms(signal.targets[0].key, now_ms) // 1000
-            detail = f"{signal.targets[0].key}: {left_s} s left"
-            self._record_seen(item, verdict, "no-trade", f"{signal.trigger}: cool-down", detail)
-            return
-        trace = self._record_seen(item, verdict, "signal", signal.trigger)
+        self.counts[SIGNALS] += 1
+        trace = self._record_seen(seen.item, verdict, "signal", signal.trigger)
         cause = self.desk.record(
             facts.SignalRaised(
                 trigger=signal.trigger,
                 feed=signal.feed,
                 side=signal.side,
-                symbols=tuple(target.symbol for target in fresh),
+                symbols=tuple(target.symbol for target in answer),
                 matched=tuple(plain(word, 100) for word in signal.matched),
                 tier=signal.tier,
                 age_ms=signal.age_ms,
+                time_suspect=signal.time_suspect,
             ),
             trace,
         ).seq
         sent: list[str] = []
         refused: list[str] = []
-        for target in fresh:
-            accepted = self._enter(signal, target, cause, dict(stages_us))
+        wishes = self.desk.wishes(answer)
+        for target, wish in zip(answer, wishes, strict=True):
+            accepted = self._enter(signal, target, wish, cause, dict(seen.stages_us))
             (sent if accepted else refused).append(target.key)
         if sent:
             self._take(tuple(dict.fromkeys(sent)), now_ms + signal.cooldown_s * 1000, cause)
+            if signal.once:
+                self._take((signal.once,), now_ms + signal.once_s * 1000, cause)
         still = tuple(key for key in dict.fromkeys(refused) if key not in sent)
         if still:
             self._take(still, now_ms + REFUSED_COOLDOWN_S * 1000, cause)
 
     def _enter(
-        self, signal: Signal, target: Target, cause: int, stages_us: dict[str, float]
+        self, signal: Signal, target: Target, wish: Wish, cause: int, stages_us: dict[str, float]
     ) -> bool:
         begun_ns = self._clock.stage_ns()
-        answer = self.desk.enter(signal, target, cause)
+        answer = self.desk.enter(signal, target, wish, cause)
         if isinstance(answer, Refusal):
             return False
         ended_ns = self._clock.stage_ns()
@@ -202,3 +269,14 @@ class Flow:
         )
         self.desk.alarm("trigger-fault", f"{trigger} turned off: {plain(detail)}")
         self.refresh_enabled()
+
+
+def _shown(miss: Miss) -> Miss:
+    """A miss as the ledger keeps it: whatever came from the text made harmless and short."""
+    return structs.replace(
+        miss,
+        detail=plain(miss.detail, 200),
+        failed=tuple(Failure(f.reason, plain(f.detail, 200)) for f in miss.failed),
+        matched=tuple(plain(word, 60) for word in miss.matched[:8]),
+        blocking=tuple(plain(word, 60) for word in miss.blocking[:8]),
+    )

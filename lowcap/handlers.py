@@ -29,6 +29,8 @@ from lowcap.core.errors import CommandError
 from lowcap.core.facts import Record
 from lowcap.core.money import ZERO
 from lowcap.core.plain import plain
+from lowcap.intake import CONNECTED
+from lowcap.news_commands import NewsCommands
 from lowcap.risk.gate import gross_exposure
 from lowcap.rows import event_of, feed_row, hold_row, order_row, position_row, stop_of, unrealized
 
@@ -53,19 +55,19 @@ class Commands:
         self.parts: Parts | None = None
         self.publisher: Publisher | None = None
         self._records: deque[Record] = deque(maxlen=EVENTS_KEPT)
-        self._hits: dict[str, int] = {}
+        self._news = NewsCommands(self._ready)
         self._own_work_us: deque[float] = deque(maxlen=1_000)
         self.handlers: dict[str, Handler] = {
             "status": self._status,
             "positions": self._positions,
             "orders": self._orders,
             "feeds": self._feeds,
-            "triggers": self._triggers,
             "explain": self._explain,
             "events": self._events_of,
             "logs": self._logs,
             "version": self._version,
             **Actions(self._ready).handlers,
+            **self._news.handlers,
         }
 
     # -- what the control server asks of us -----------------------------------
@@ -84,9 +86,7 @@ class Commands:
 
     def read(self, record: Record) -> None:
         """Take a ledger record in: for followers, and for the figures of ``status``."""
-        if isinstance(record.body, facts.SignalRaised):
-            trigger = record.body.trigger
-            self._hits[trigger] = self._hits.get(trigger, 0) + 1
+        self._news.read(record)
         if isinstance(record.body, facts.OrderSent) and record.body.stages_us:
             self._own_work_us.append(sum(record.body.stages_us.values()))
         self._records.append(record)
@@ -112,7 +112,7 @@ class Commands:
             "armed": desk.armed,
             "recovered": parts.keeper.recovered.is_set(),
             "holds": [hold_row(hold) for hold in desk.book.state.holds.values()],
-            "feeds_up": sum(1 for feed in parts.feeds if feed.status.state == "up"),
+            "feeds_up": sum(feed.status.state in CONNECTED for feed in parts.feeds),
             "feeds": [feed_row(feed, now_ms) for feed in parts.feeds],
             "positions": len(positions),
             "symbols": sorted(p.symbol for p in positions),
@@ -146,7 +146,12 @@ class Commands:
                 "seq": desk.ledger.last_seq,
                 "fault": desk.ledger.broken,
             },
+            "triggers_on": len(parts.flow.enabled),
+            "triggers": len(desk.settings.trigger),
+            "judged": dict(parts.flow.counts),
             "frames_unrecorded": parts.flow.unrecorded,
+            "batch_waiting": len(parts.flow.batch),
+            "recording": parts.intake.recorder.status().recording,
             "uptime_s": (now_ms - parts.started_ms) // 1000,
             "version": __version__,
             "config_hash": parts.config_hash,
@@ -168,24 +173,6 @@ class Commands:
         await trio.lowlevel.checkpoint()
         parts = self._ready()
         return [feed_row(feed, parts.desk.now_ms()) for feed in parts.feeds]
-
-    async def _triggers(self, params: Json, peer: Peer) -> list[Json]:
-        await trio.lowlevel.checkpoint()
-        parts = self._ready()
-        return [
-            {
-                "id": trigger.id,
-                "on": trigger.id in parts.flow.enabled,
-                "feeds": list(trigger.feeds),
-                "side": trigger.side.value,
-                "matcher": trigger.matcher,
-                "tier": trigger.tier,
-                "max_age_s": trigger.max_age_s,
-                "cooldown_s": trigger.cooldown_s,
-                "signals": self._hits.get(trigger.id, 0),
-            }
-            for trigger in parts.desk.settings.trigger
-        ]
 
     async def _explain(self, params: Json, peer: Peer) -> Json:
         await trio.lowlevel.checkpoint()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -15,31 +16,41 @@ from lowcap.actions import LEDGER_CORRUPT, OPERATOR_PAUSE
 from lowcap.binance.streams import PriceStream, UserStream
 from lowcap.binance.venue import Venue
 from lowcap.core import facts
+from lowcap.core.caps import CapTable
 from lowcap.core.clock import Clock, now_ms
 from lowcap.core.facts import Record
 from lowcap.core.messages import TradingState
 from lowcap.detection.admission import Admission
 from lowcap.detection.coins import CoinTable
+from lowcap.detection.names import curated
 from lowcap.detection.rules import Detector
 from lowcap.execution.desk import AUTO, Desk
 from lowcap.execution.keeper import Keeper
-from lowcap.feeds.session import FeedSession, FeedStatus, decoder_for
+from lowcap.feeds.caps import CapSession, CapStatus
+from lowcap.feeds.session import FeedStatus, decoder_for, open_feed
 from lowcap.flow import Flow
 from lowcap.handlers import Commands, Parts
+from lowcap.intake import Intake
 from lowcap.ledger.replay import Replayed, replay
 from lowcap.ledger.writer import Ledger
 from lowcap.net.http import HttpxPort
 from lowcap.net.net import Net
 from lowcap.observe.logs import LogRing, log_record
+from lowcap.observe.recorder import Recorder
 from lowcap.observe.traces import TraceIndex
 from lowcap.paper.embed import Market
 from lowcap.risk.book import Book
 from lowcap.settings import Settings
 
+Reload = Callable[[], tuple[Settings, str]]
+
 
 @frozen(kw_only=True)
 class Surroundings:
-    """What the daemon is given from outside, so that tests can give it something else."""
+    """What the daemon is given from outside, so that tests can give it something else.
+
+    ``reload`` reads the configuration again and gives it with its hash.
+    """
 
     net: Net
     clock: Clock
@@ -48,6 +59,7 @@ class Surroundings:
     ring: LogRing
     config_hash: str
     listener: trio.SocketListener | None = None
+    reload: Reload | None = None
     sync_in_thread: bool = True
     seed: int = 0
 
@@ -66,9 +78,10 @@ class House:
     keeper: Keeper
     user_stream: UserStream
     price_stream: PriceStream
-    feeds: list[FeedSession]
+    intake: Intake
+    caps: CapSession
     commands: Commands
-    https: tuple[HttpxPort, HttpxPort]
+    https: tuple[HttpxPort, ...]
 
     def checkpoint(self) -> facts.Checkpoint:
         """Everything folded so far, as one record."""
@@ -91,18 +104,23 @@ def build(settings: Settings, around: Surroundings, market: Market) -> House:
     for reader in (traces.read, commands.read, log_record):
         ledger.read_with(reader)
     chance = random.Random(around.seed)
-    https = HttpxPort(around.net), HttpxPort(around.net)
-    venue = Venue(around.net, *https, market.urls, market.signer, around.clock, chance)
+    rest, urgent, news = (HttpxPort(around.net) for _ in range(3))
+    venue = Venue(around.net, rest, urgent, market.urls, market.signer, around.clock, chance)
     desk = Desk(ledger, book, settings, around.clock, venue)
     venue.on_socket = lambda up, why: desk.set_health("order-socket", up, why)
     keeper = Keeper(desk, venue)
-    flow, feeds = _build_intake(settings, around, desk, keeper, admission, chance)
+    coins = CoinTable({}, settings.coin_overrides)
+    desk.coin_of = coins.ticker
+    caps = _build_caps(around, desk, keeper, coins, news)
+    keeper.on_contracts = partial(_on_contracts, venue, coins, caps)
+    intake = _build_intake(around, desk, coins, admission, news, chance)
     commands.parts = Parts(
         desk=desk,
         venue=venue,
         keeper=keeper,
-        flow=flow,
-        feeds=feeds,
+        intake=intake,
+        caps=caps,
+        reload=around.reload,
         traces=traces,
         ring=around.ring,
         config_hash=around.config_hash,
@@ -124,39 +142,83 @@ def build(settings: Settings, around: Surroundings, market: Market) -> House:
         price_stream=PriceStream(
             net, streams, desk.prices.on_marks, desk.prices.on_lasts, _on_prices(desk), chance
         ),
-        feeds=feeds,
+        intake=intake,
+        caps=caps,
         commands=commands,
-        https=https,
+        https=(rest, urgent, news),
     )
 
 
 def _build_intake(
-    settings: Settings,
     around: Surroundings,
     desk: Desk,
-    keeper: Keeper,
+    coins: CoinTable,
     admission: Admission,
+    http: HttpxPort,
     chance: random.Random,
-) -> tuple[Flow, list[FeedSession]]:
+) -> Intake:
     """Detection compiled from the trigger tables, and a session for every enabled feed."""
-    venue, coins = desk.venue, CoinTable({}, settings.coin_overrides)
-    keeper.on_contracts = lambda: coins.load(
-        {c.base: c.symbol for c in venue.contracts.values() if c.is_trading}
-    )
+    settings = desk.settings
     feeds = {name: feed for name, feed in settings.feed.items() if feed.enabled}
     flow = Flow(
         desk,
-        Detector(settings.trigger, settings.hedge, coins),
+        Detector(settings.trigger, settings.hedge, coins, settings.payroll),
         admission,
         {name: decoder_for(name, feed) for name, feed in feeds.items()},
         around.clock,
         now_ms(around.clock),
     )
     flow.refresh_enabled()
-    return flow, [
-        FeedSession(name, feed, around.net, around.clock, flow.on_frame, _on_feed(desk), chance)
-        for name, feed in feeds.items()
-    ]
+    recorder = Recorder(around.state_dir / "captures", around.clock)
+    recorder.on_fault = lambda why: desk.alarm("captures", why, "lowcapctl captures status")
+    intake = Intake(desk, flow, recorder)
+    for name, feed in feeds.items():
+        intake.add(
+            open_feed(
+                name,
+                feed,
+                net=around.net,
+                http=http,
+                clock=around.clock,
+                environ=around.environ,
+                on_frame=flow.on_frame,
+                on_change=_on_feed(desk),
+                chance=chance,
+            )
+        )
+    return intake
+
+
+def _build_caps(
+    around: Surroundings, desk: Desk, keeper: Keeper, coins: CoinTable, http: HttpxPort
+) -> CapSession:
+    """The table of capitalisations: sizes, leverage and the order of coins go by it."""
+
+    def on_table(table: CapTable) -> None:
+        desk.caps = table
+        coins.rank(table.by_size())
+        keeper.replan()
+
+    def on_status(status: CapStatus) -> None:
+        if status.state in ("failing", "stale"):
+            desk.alarm(f"caps-{status.state}", status.why or "no capitalisations", "lowcapctl caps")
+
+    return CapSession(
+        desk.settings.caps,
+        http,
+        around.clock,
+        around.environ,
+        around.state_dir / "caps.json",
+        tickers=coins.tickers,
+        curated={ticker: coin.id for ticker, coin in curated().coin.items() if coin.id},
+        on_table=on_table,
+        on_status=on_status,
+    )
+
+
+def _on_contracts(venue: Venue, coins: CoinTable, caps: CapSession) -> None:
+    coins.load({c.base: c.symbol for c in venue.contracts.values() if c.is_trading})
+    caps.rebuild()
 
 
 def _folder(

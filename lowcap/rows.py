@@ -13,12 +13,14 @@ from lowcap.core.facts import Record
 from lowcap.core.messages import Purpose
 from lowcap.core.money import ZERO
 from lowcap.core.order import RESTING, Order
+from lowcap.detection.trigger import Trigger
 from lowcap.execution.desk import Desk
-from lowcap.feeds.session import FeedSession
+from lowcap.feeds.session import NewsSession
 from lowcap.observe.story import tell
 from lowcap.risk.book import Hold, Position
 
 Json = dict[str, Any]
+FRAME_SHOWN_BYTES = 8_192
 
 
 def event_of(record: Record) -> Json:
@@ -47,20 +49,49 @@ def hold_row(hold: Hold) -> Json:
     }
 
 
-def feed_row(feed: FeedSession, now_ms: int) -> Json:
-    """One feed as an operator sees it."""
+def feed_row(feed: NewsSession, now_ms: int) -> Json:
+    """One feed as an operator sees it. Ages and times on the way in milliseconds."""
     status = feed.status
-    age_ms = now_ms - status.last_frame_ms if status.last_frame_ms else None
+    median_ms = status.latency_median_ms
     return {
         "name": status.name,
         "state": status.state,
         "since": iso_ms(status.since_ms),
-        "last_frame_age_ms": age_ms,
+        "last_frame_age_ms": now_ms - status.last_frame_ms if status.last_frame_ms else None,
+        "last_news_age_ms": now_ms - status.last_news_ms if status.last_news_ms else None,
         "frames": status.frames,
         "news": status.news,
         "faults": status.faults,
         "connects": status.connects,
+        "round_trip_ms": None if status.round_trip_ms is None else round(status.round_trip_ms, 2),
+        "latency_ms": None if median_ms is None else round(median_ms),
         "why": status.why,
+    }
+
+
+def frame_row(feed: str, received_ns: int, frame: bytes) -> Json:
+    """A frame as it travels to an operator who follows its feed."""
+    return {
+        "feed": feed,
+        "at": iso_ms(received_ns // NS_PER_MS),
+        "bytes": len(frame),
+        "frame": frame[:FRAME_SHOWN_BYTES].decode("utf-8", "replace"),
+    }
+
+
+def trigger_row(trigger: Trigger, *, on: bool, why_off: str, signals: int) -> Json:
+    """One trigger as an operator sees it."""
+    return {
+        "id": trigger.id,
+        "on": on,
+        "why_off": why_off,
+        "feeds": list(trigger.feeds),
+        "side": trigger.side.value if trigger.side else "EITHER",
+        "matcher": trigger.matcher,
+        "tier": trigger.tier,
+        "max_age_s": trigger.max_age_s,
+        "cooldown_s": trigger.cooldown_s,
+        "signals": signals,
     }
 
 

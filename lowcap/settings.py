@@ -6,7 +6,8 @@ from decimal import Decimal
 
 from attrs import Factory, frozen
 
-from lowcap.detection.rules import Trigger
+from lowcap.detection.matchers.payroll import PayrollPolicy
+from lowcap.detection.trigger import Trigger
 
 
 @frozen(kw_only=True)
@@ -194,6 +195,7 @@ class Settings:
     protect: Protect = Protect()
     shutdown: Shutdown = Shutdown()
     log: Log = Log()
+    payroll: PayrollPolicy = Factory(PayrollPolicy)
     hedge: tuple[str, ...] = ()
     feed: dict[str, Feed] = Factory(dict)
     trigger: tuple[Trigger, ...] = ()

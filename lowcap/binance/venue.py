@@ -126,6 +126,8 @@ class Venue:
         async def prepare() -> None:
             for symbol, wanted in work:
                 config = configs.get(symbol)
+                # While it changes nobody may count on the old one: the gate refuses.
+                old = self.leverage.pop(symbol, None)
                 try:
                     if config is None or config.marginType != "ISOLATED":
                         await self.rest.set_isolated(symbol)
@@ -133,6 +135,8 @@ class Venue:
                         await self.rest.set_leverage(symbol, wanted)
                 except (VenueRefused, NotSent, NoAnswer) as error:
                     on_fault(f"{symbol}: {error.message}")
+                    if old is not None:
+                        self.leverage[symbol] = old
                     continue
                 self.leverage[symbol] = wanted
 

@@ -114,7 +114,7 @@ class Connection:
             ) from None
         except Unreachable:
             command = BY_NAME.get(method)
-            if command is not None and command.role == VIEW:
+            if command is not None and command.role_for(params) == VIEW:
                 raise
             raise CallFailed(
                 f"{method}: sent, but the daemon hung up; outcome unknown",

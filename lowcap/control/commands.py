@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 VIEW, TRADE, ADMIN = "view", "trade", "admin"
 
 
 class Argument(NamedTuple):
-    """A positional word. ``kind`` names what completes it."""
+    """A positional word. ``kind`` names what completes it, ``choices`` all that it may be."""
 
     name: str
     kind: str = "text"
     required: bool = True
+    choices: tuple[str, ...] = ()
 
 
 class Option(NamedTuple):
-    """A ``--name VALUE`` option, or a flag."""
+    """A ``--name VALUE`` option, or a flag. What a ``file`` holds travels in its place."""
 
     name: str
     help: str
     flag: bool = False
     short: str = ""
     number: bool = False
+    file: bool = False
 
 
 class Command(NamedTuple):
-    """One command. ``severe`` ones ask for a typed word, ``moderate`` ones for yes."""
+    """One command. ``severe`` ones ask for a typed word, ``moderate`` ones for yes.
+
+    ``roles`` are those of actions (the first argument) that need more than ``role``.
+    """
 
     name: str
     help: str
@@ -37,11 +43,25 @@ class Command(NamedTuple):
     aliases: tuple[str, ...] = ()
     danger: str = ""
     stream: bool = False
+    roles: tuple[tuple[str, str], ...] = ()
+
+    def role_for(self, params: Mapping[str, object]) -> str:
+        """The role that a call with these parameters needs."""
+        return dict(self.roles).get(str(params.get("action")), self.role)
+
+    def follows(self, params: Mapping[str, object]) -> bool:
+        """Whether a call goes on to show what comes."""
+        return self.stream and bool(params.get("follow") or params.get("action") == "tail")
 
 
 _FOLLOW = Option("follow", "go on as new ones come", flag=True, short="-f")
 _COUNT = Option("count", "how many", short="-n", number=True)
 _REASON = Option("reason", "why; it is recorded")
+_NEWS = (
+    Option("author", "as a post by this account"),
+    Option("source", "as an item of this source"),
+    Option("file", "a file with one frame, as the feed would send it", file=True),
+)
 
 COMMANDS: tuple[Command, ...] = (
     Command(
@@ -57,7 +77,74 @@ COMMANDS: tuple[Command, ...] = (
         examples=("orders --open", "orders -n 50"),
     ),
     Command("feeds", "each news source: state, last frame, counts", examples=("feeds",)),
-    Command("triggers", "each trigger: on or off, feeds, hits today", examples=("triggers",)),
+    Command(
+        "feed",
+        "one news source: look at it, follow its frames, connect anew, switch it on or off",
+        arguments=(
+            Argument("action", choices=("show", "tail", "reconnect", "enable", "disable")),
+            Argument("name", "feed"),
+        ),
+        options=(_REASON,),
+        examples=("feed show tokyo", "feed tail bwe", "feed disable phoenix --reason noise"),
+        stream=True,
+        roles=(("reconnect", TRADE), ("enable", TRADE), ("disable", TRADE)),
+    ),
+    Command("triggers", "each trigger: on or off, feeds, hits", examples=("triggers",)),
+    Command(
+        "trigger",
+        "one trigger: look at it, test words on it, switch it on or off, count",
+        arguments=(
+            Argument("action", choices=("show", "test", "enable", "disable", "stats")),
+            Argument("id", "trigger", required=False),
+        ),
+        options=(
+            Option("text", "with test: the words"),
+            Option("feed", "with test: the feed that they come by"),
+            *_NEWS,
+            _REASON,
+        ),
+        examples=(
+            "trigger show elon_btc",
+            'trigger test elon_btc --author elonmusk --text "Bitcoin is back"',
+            "trigger disable news_coin_mention --reason noise",
+            "trigger stats",
+        ),
+        roles=(("enable", TRADE), ("disable", TRADE)),
+    ),
+    Command(
+        "try",
+        "what would happen now to a piece of news, through sizing, without any order",
+        arguments=(Argument("text", required=False),),
+        options=(Option("feed", "the feed that it comes by"), *_NEWS),
+        examples=(
+            'try --feed bwe "Visa partners with Hedera (HBAR) on payments"',
+            'try --feed tokyo --author elonmusk "Bitcoin is back"',
+        ),
+    ),
+    Command(
+        "captures",
+        "record what the feeds send, or list what was recorded",
+        arguments=(Argument("action", choices=("list", "status", "record", "stop")),),
+        options=(
+            Option("feeds", "with record: only these, with commas between"),
+            Option("for", "with record: stop by itself after 30s, 30m or 2h"),
+        ),
+        examples=("captures record --for 2h", "captures list", "captures stop"),
+        roles=(("record", TRADE), ("stop", TRADE)),
+    ),
+    Command(
+        "caps",
+        "market capitalisations: how old, how many; of one coin",
+        arguments=(Argument("symbol", "symbol", required=False),),
+        options=(Option("refresh", "ask for them now", flag=True),),
+        examples=("caps", "caps HBAR", "caps --refresh"),
+    ),
+    Command(
+        "reload",
+        "read the configuration again: triggers, sizes and limits take effect at once",
+        role=ADMIN,
+        examples=("reload",),
+    ),
     Command(
         "explain",
         "one trade from frame to protection, or why there was none",

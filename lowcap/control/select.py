@@ -28,6 +28,9 @@ def keep_for(stream: str, params: Json) -> Keep:
     """
     if stream == "logs":
         return _keep_logs(params)
+    if stream == "feed":
+        name = str(params.get("name") or "")
+        return lambda frame: frame["feed"] == name
     kind = str(params.get("type") or "")
     return lambda event: not kind or event["kind"] == kind
 

@@ -101,6 +101,10 @@ class ControlServer:
         """How many operators are connected."""
         return len(self._clients)
 
+    def is_followed(self, kind: str) -> bool:
+        """Whether anybody follows a kind: what costs something to show is not made for nobody."""
+        return any(client.follows == kind for client in self._clients)
+
     def publish(self, kind: str, value: Json) -> None:
         """Push one event or log line to everybody who follows its kind."""
         for client in self._clients:
@@ -193,7 +197,7 @@ class ControlServer:
             self._cancel(client, params.get("id"))
             return
         try:
-            command = self._admit(client, number, method)
+            command = self._admit(client, number, method, params)
             wanted = _known_params(command, params)
             if number is None:
                 raise CommandError("a request needs an id, a number or a word")
@@ -210,7 +214,9 @@ class ControlServer:
         if scope is not None:
             scope.cancel(reason="the operator pressed Ctrl-C")
 
-    def _admit(self, client: Client, number: int | str | None, method: str) -> Command:
+    def _admit(
+        self, client: Client, number: int | str | None, method: str, params: Json
+    ) -> Command:
         """The command of a request that this client may make now.
 
         Raises:
@@ -218,7 +224,8 @@ class ControlServer:
         """
         command = BY_NAME.get(method)
         known = command is not None and command.name in self._source.handlers
-        allowed = command is not None and client.peer.may(command.role)
+        role = command.role_for(params) if command is not None else ADMIN
+        allowed = client.peer.may(role)
         stops = command is not None and command.name in UNLIMITED and allowed
         if not stops and client.is_too_fast(trio.current_time()):
             raise CommandError(
@@ -230,8 +237,8 @@ class ControlServer:
             raise CommandError(f"no method {method[:60]!r}")
         if not allowed:
             raise CommandError(
-                f"{command.name} needs the role {command.role}, you have {client.peer.role}",
-                hint=f"ask to be added to group lowcap-{command.role}",
+                f"{command.name} needs the role {role}, you have {client.peer.role}",
+                hint=f"ask to be added to group lowcap-{role}",
                 code="permission",
             )
         if not stops and client.owed >= OWED_MAX:
@@ -266,7 +273,7 @@ class ControlServer:
             # A bug in an answer is no reason to leave positions alone: it is told, and we go on.
             self._source.on_bug(command.name, bug)
             return error(number, "internal", f"{command.name} failed: a bug", "lowcapctl logs")
-        if command.stream and params.get("follow"):
+        if command.follows(params):
             client.follows, client.keep = command.name, keep
         return result(number, value)
 
@@ -315,8 +322,12 @@ def _known_params(command: Command, params: Json) -> Json:
     """The parameters that the command knows; each a word, a number, yes, no or nothing.
 
     Raises:
-        CommandError: one is a list or an object.
+        CommandError: one is a list or an object, or no word that may stand there.
     """
+    for argument in command.arguments:
+        if argument.choices and params.get(argument.name) not in argument.choices:
+            known = ", ".join(argument.choices)
+            raise CommandError(f"{argument.name}: expected one of {known}")
     names = {a.name for a in command.arguments} | {o.name for o in command.options} | _COMMON
     for name in names:
         if isinstance(params.get(name), (list, dict)):

@@ -76,6 +76,7 @@ class SignalRaised(Fact, frozen=True, kw_only=True):
     matched: tuple[str, ...]
     tier: str
     age_ms: int
+    time_suspect: bool = False
 
 
 class Refused(Fact, frozen=True, kw_only=True):
@@ -246,6 +247,14 @@ class Switched(Fact, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class ConfigReloaded(Fact, frozen=True, kw_only=True):
+    """A changed configuration took effect without a restart; ``changed`` names the sections."""
+
+    config_hash: str
+    changed: tuple[str, ...]
+    who: str
+
+
 class FeedChanged(Fact, frozen=True, kw_only=True):
     """A feed connected, went stale or was lost."""
 
@@ -292,6 +301,7 @@ AnyFact: TypeAlias = (
     | Reconciled
     | CommandReceived
     | Switched
+    | ConfigReloaded
     | FeedChanged
     | AlarmRaised
     | Checkpoint

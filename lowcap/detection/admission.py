@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from lowcap.core.messages import Signal
+from lowcap.core.messages import Failure, Signal, Target
 
 KEYS_MAX = 50_000
 REFUSED_COOLDOWN_S = 30
+# How long the day's decision stays closed that an item takes without trading.
+DECIDED_MS = 86_400_000
+SUSPECT_MUTE_MS = 5_000
 
 
 class Admission:
@@ -31,13 +34,32 @@ class Admission:
             return 0
         return until_ms - now_ms
 
-    def stale(self, signal: Signal, started_ms: int, now_ms: int) -> str:
-        """Why a signal is too old, or empty: past its age, or from before this process began."""
+    def admit(
+        self, signal: Signal, started_ms: int, now_ms: int, connected_ms: int = 0
+    ) -> tuple[Target, ...] | Failure:
+        """The targets of a signal that may trade now, or why none may.
+
+        Too old is what is past its trigger's age or older than this process.
+        What is older than its feed's connection waited at the server: such
+        replays never trade, nor does an item without a usable time of its own
+        in the first moments of a connection.
+        """
         if signal.age_ms > signal.age_ms_max:
-            return f"age {signal.age_ms} ms of at most {signal.age_ms_max} ms"
-        if now_ms - signal.age_ms < started_ms:
-            return "older than this process"
-        return ""
+            return Failure("stale", f"age {signal.age_ms} ms of at most {signal.age_ms_max} ms")
+        sent_ms = now_ms - signal.age_ms
+        if sent_ms < started_ms:
+            return Failure("stale", "older than this process")
+        if sent_ms < connected_ms:
+            return Failure("replay", "older than the connection that it came by")
+        if signal.time_suspect and sent_ms - connected_ms < SUSPECT_MUTE_MS:
+            return Failure("replay", "no usable time, so soon after connecting")
+        if signal.once and (left_ms := self.left_ms(signal.once, now_ms)):
+            return Failure("same-story", f"{signal.once}: {left_ms // 1000} s left")
+        fresh = tuple(t for t in signal.targets if not self.left_ms(t.key, now_ms))
+        if fresh:
+            return fresh
+        left_s = self.left_ms(signal.targets[0].key, now_ms) // 1000
+        return Failure("cool-down", f"{signal.targets[0].key}: {left_s} s left")
 
     def snapshot(self) -> bytes:
         """All keys as JSON, for a checkpoint."""

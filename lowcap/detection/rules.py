@@ -3,135 +3,158 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
 
-from attrs import Factory, frozen
-
-from lowcap.core.clock import NS_PER_MS
-from lowcap.core.messages import Miss, NewsItem, Signal, Target, Verdict
-from lowcap.core.money import Side
+from lowcap.core.messages import Failure, Miss, NewsItem, Signal, Verdict
 from lowcap.detection.coins import CoinTable
-from lowcap.detection.matchers.base import Hit, No, Reading, Texts
-from lowcap.detection.matchers.listing import ListingMatch, ListingReading
-from lowcap.detection.matchers.payroll import PayrollMatch, PayrollReading
-from lowcap.detection.matchers.post import PostMatch, PostReading
-from lowcap.detection.phrases import PhraseIndex
+from lowcap.detection.matchers.base import Hit, No, Reading, Texts, Unfit, no
+from lowcap.detection.matchers.payroll import PayrollPolicy
+from lowcap.detection.scan import PhraseIndex
+from lowcap.detection.signals import miss_of, signal_of
 from lowcap.detection.text import stale_mark
+from lowcap.detection.trigger import Trigger, compile_trigger
 
-FAULT = "fault"
-AnyMatch = PayrollMatch | ListingMatch | PostMatch
-MATCHERS: dict[str, type[AnyMatch]] = {
-    "payroll": PayrollMatch,
-    "listing": ListingMatch,
-    "post": PostMatch,
-}
+FAULT, DISABLED, SHADOWED, CLAIMED = "fault", "disabled", "shadowed", "claimed"
+_POST_VIEWS = frozenset({"own", "line"})
+_Rule = tuple[Trigger, Reading]
 
 
-@frozen(kw_only=True)
-class Trigger:
-    """One ``[[trigger]]`` table. Ages and cool-downs in seconds, notional in USD.
+class _Listeners:
+    """The triggers that listen to one feed, and which words make one worth asking."""
 
-    ``stand_in`` marks ids that are not the real ones: such a trigger is off in live mode.
-    """
+    def __init__(self) -> None:
+        self.rules: list[_Rule] = []
+        self._always: list[int] = []
+        self._known: dict[str, str] = {}
+        # By kind (post or not), view, and phrase: the rules that want it.
+        self._wanted: dict[bool, dict[str, dict[str, list[int]]]] = {True: {}, False: {}}
 
-    id: str
-    feeds: tuple[str, ...]
-    side: Side
-    matcher: str
-    match: AnyMatch
-    key: str
-    enabled: bool = True
-    stand_in: bool = False
-    tier: str = "regular"
-    max_age_s: int = 15
-    cooldown_s: int = 600
-    notional_usd: dict[str, Decimal] = Factory(dict)
+    def add(self, trigger: Trigger, reading: Reading) -> None:
+        """Let one more trigger listen."""
+        number = len(self.rules)
+        self.rules.append((trigger, reading))
+        for name in reading.names:
+            self._known.setdefault(name, trigger.id)
+        if not reading.lookout:
+            self._always.append(number)
+        for view, groups in reading.lookout.items():
+            by_phrase = self._wanted[view in _POST_VIEWS].setdefault(view, {})
+            for phrase in {phrase for group in groups for phrase in group.anchors}:
+                by_phrase.setdefault(phrase, []).append(number)
+
+    def candidates(self, item: NewsItem, texts: Texts) -> list[_Rule]:
+        """The rules whose words occur, and those that look for no words, in table order."""
+        found = set(self._always)
+        for view, by_phrase in self._wanted[item.is_post].items():
+            for phrase in texts.scan(view).found:
+                if phrase in by_phrase:
+                    found.update(by_phrase[phrase])
+        return [self.rules[number] for number in sorted(found)]
+
+    def why_nobody(self, item: NewsItem) -> str:
+        """The reason where no rule was worth asking: known sender or not."""
+        for name in (*item.handles, item.source.lower()):
+            if name in self._known:
+                return f"{self._known[name]}: no-phrase"
+        return f"{self.rules[0][0].id}: {'author' if item.is_post else 'source'}"
 
 
 class Detector:
-    """Judges items by all triggers of their feed; the first that fires wins, in table order."""
+    """Judges items by the triggers of their feed; the first that fires wins, in table order.
+
+    A trigger whose first list of phrases has no word in the text is not even
+    asked, so the cost of an item does not grow with the number of triggers.
+    """
 
     def __init__(
-        self, triggers: Iterable[Trigger], hedge: tuple[str, ...], coins: CoinTable
+        self,
+        triggers: Iterable[Trigger],
+        hedge: tuple[str, ...],
+        coins: CoinTable,
+        policy: PayrollPolicy | None = None,
     ) -> None:
-        self._coins = coins
-        self._rules: dict[str, list[tuple[Trigger, Reading]]] = {}
-        phrases = list(hedge)
+        self.coins = coins
+        self._feeds: dict[str, _Listeners] = {}
+        phrases: set[str] = set()
         for trigger in triggers:
-            reading = _compile(trigger, hedge)
-            phrases += trigger.match.phrases()
+            reading = compile_trigger(trigger, hedge, policy or PayrollPolicy())
+            for group in reading.groups:
+                phrases |= group.parts
             for feed in trigger.feeds:
-                self._rules.setdefault(feed, []).append((trigger, reading))
+                self._feeds.setdefault(feed, _Listeners()).add(trigger, reading)
         self._index = PhraseIndex(phrases)
 
-    def judge(self, item: NewsItem, is_enabled: frozenset[str]) -> Verdict:
-        """The verdict on ``item`` by the triggers named in ``is_enabled``, as of its own time."""
-        rules = self._rules.get(item.feed, [])
-        if not rules:
+    def judge(self, item: NewsItem, enabled: frozenset[str]) -> Verdict:
+        """The verdict on ``item`` by the triggers named in ``enabled``, as of its own time.
+
+        Its misses are those of the triggers that were worth asking.
+        """
+        return self._judge(item, enabled, everyone=False)
+
+    def explain(self, item: NewsItem, enabled: frozenset[str]) -> Verdict:
+        """The same verdict, with the answer of every trigger that listens to the feed."""
+        return self._judge(item, enabled, everyone=True)
+
+    def _judge(self, item: NewsItem, enabled: frozenset[str], *, everyone: bool) -> Verdict:
+        listeners = self._feeds.get(item.feed)
+        if listeners is None:
             return Verdict(reason="no-trigger-listens")
-        texts = Texts(item, lambda: self._index)
+        texts = Texts(item, self._index)
         if texts.too_long:
             return Verdict(reason="too-long")
-        if mark := stale_mark(texts.text("title")):
-            return Verdict(reason="stale", detail=f"the title says {mark}")
+        try:
+            if mark := stale_mark(texts.text("title")):
+                return Verdict(reason="stale", detail=f"the title says {mark}")
+            asked = listeners.rules if everyone else listeners.candidates(item, texts)
+            if not asked:
+                return Verdict(reason=listeners.why_nobody(item))
+            return self._ask(asked, item, texts, enabled)
+        except Unfit:
+            return Verdict(reason="grows", detail="its normal form is more than twice as long")
+
+    def _ask(
+        self, rules: list[_Rule], item: NewsItem, texts: Texts, enabled: frozenset[str]
+    ) -> Verdict:
         signal: Signal | None = None
+        claimed = ""
         misses: list[Miss] = []
         for trigger, reading in rules:
-            if trigger.id not in is_enabled:
-                misses.append(Miss(trigger.id, "disabled"))
-                continue
-            try:
-                answer = reading.judge(item, texts, self._coins)
-            except Exception as fault:
-                # A bug in one rule must not cost the others this item: the flow turns it off.
-                misses.append(Miss(trigger.id, FAULT, f"{type(fault).__name__}: {fault}"))
-                continue
+            on = trigger.id in enabled
+            answer = self._answer(reading, item, texts)
             if isinstance(answer, No):
-                misses.append(
-                    Miss(trigger.id, answer.reason, answer.detail, answer.near, answer.decides)
-                )
-            elif signal is not None:
-                misses.append(Miss(trigger.id, "shadowed", f"by {signal.trigger}", near=True))
+                misses.append(miss_of(trigger, answer, *(() if on else (Failure(DISABLED),))))
+                claims = answer.claims
             else:
-                signal = _signal(trigger, item, answer)
+                claims = reading.has_topic
+                obstacle = _obstacle(on, signal, claimed)
+                if obstacle is None:
+                    signal = signal_of(trigger, item, answer)
+                else:
+                    told = No((), near=True, matched=answer.matched)
+                    misses.append(miss_of(trigger, told, obstacle))
+            if claims:
+                claimed = claimed or trigger.id
         reason, detail = ("", "") if signal else _main_reason(misses)
         return Verdict(signal=signal, reason=reason, detail=detail, misses=tuple(misses))
 
+    def _answer(self, reading: Reading, item: NewsItem, texts: Texts) -> Hit | No:
+        try:
+            return reading.judge(item, texts, self.coins)
+        except Unfit:
+            raise
+        except Exception as fault:
+            # A bug in one rule must not cost the others this item: the flow turns it off.
+            return no(FAULT, f"{type(fault).__name__}: {fault}")
 
-def _compile(trigger: Trigger, hedge: tuple[str, ...]) -> Reading:
-    match = trigger.match
-    if isinstance(match, PayrollMatch):
-        return PayrollReading(match, trigger.key)
-    if isinstance(match, ListingMatch):
-        return ListingReading(match, trigger.key)
-    return PostReading(match, hedge, trigger.key)
 
-
-def _signal(
-    trigger: Trigger,
-    item: NewsItem,
-    hit: Hit,
-) -> Signal:
-    received_ms = item.received_ns // NS_PER_MS
-    # A clock ahead of ours by more than 5 s, or none at all: the receive time stands in.
-    age_ms = received_ms - item.time_ms if item.time_ms is not None else 0
-    if age_ms < -5_000:
-        age_ms = 0
-    return Signal(
-        trigger=trigger.id,
-        feed=item.feed,
-        side=trigger.side,
-        targets=tuple(
-            Target(symbol=symbol, key=key, notional_usd=trigger.notional_usd.get(symbol))
-            for symbol, key in hit.targets
-        ),
-        matched=hit.matched,
-        decides=hit.decides,
-        tier=trigger.tier,
-        age_ms=max(age_ms, 0),
-        age_ms_max=trigger.max_age_s * 1000,
-        cooldown_s=trigger.cooldown_s,
-    )
+def _obstacle(on: bool, signal: Signal | None, claimed: str) -> Failure | None:
+    """What keeps a trigger from firing although its conditions hold."""
+    if not on:
+        return Failure(DISABLED)
+    if signal is not None:
+        return Failure(SHADOWED, f"by {signal.trigger}")
+    if claimed:
+        return Failure(CLAIMED, f"it is the topic of {claimed}")
+    return None
 
 
 def _main_reason(misses: list[Miss]) -> tuple[str, str]:

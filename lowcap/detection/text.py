@@ -13,13 +13,15 @@ import unicodedata
 SCAN_BYTES_MAX = 65_536
 # Marks on one letter beyond these are dropped: sorting them costs the square of their number.
 MARKS_MAX = 30
+GROWTH_MAX = 2
 
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 # Within one line: a lone < may not swallow the marks of a quote below it.
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,200}>")
 _LINE_END = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _LONG_REFERENCE = re.compile(r"&#[0-9]{8,};?")  # no character has such a number
-_BLANKS = re.compile(r"[^\S\n]+")
+# Only what changes something: single blanks, the most of them, stay as they are.
+_BLANKS = re.compile(r"[^\S\n ][^\S\n]*| [^\S\n]+")
 _URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 # An address without its scheme: the first word of its kind to hold a dot and then a slash.
 _BARE_URL = re.compile(r"(?<!\S)[^\s/.]+(?:\.[^\s/.]+)*\.[A-Za-z]{2,24}/\S*")
@@ -54,6 +56,8 @@ def normalise(text: str) -> str:
     """
     if "&" in text:
         text = _unescaped(_unescaped(text))
+    if text.isascii() and text.isprintable() and "<" not in text and "  " not in text:
+        return text
     text = _LINE_END.sub("\n", text)
     if "<" in text:
         text = _TAG.sub("", _BREAK.sub("\n", text))
@@ -61,6 +65,11 @@ def normalise(text: str) -> str:
         text = unicodedata.normalize("NFKC", _unstacked(_folded(text)))
         text = _folded(_INVISIBLE.sub("", text))
     return _BLANKS.sub(" ", text)
+
+
+def grows(text: str, normal: str) -> bool:
+    """Whether a normal form is so much longer than its text that it was made to be."""
+    return len(normal) > GROWTH_MAX * len(text)
 
 
 def too_long(text: str) -> bool:
@@ -90,9 +99,9 @@ def _unstacked(text: str) -> str:
 
 def without_urls(text: str) -> str:
     """``text`` with web addresses blanked out."""
-    if "/" not in text and "." not in text:
-        return text
-    return _BARE_URL.sub(" ", _URL.sub(" ", text))
+    if "://" in text or "www." in text.lower():
+        text = _URL.sub(" ", text)
+    return _BARE_URL.sub(" ", text) if "/" in text and "." in text else text
 
 
 def is_retweet_text(text: str) -> bool:
@@ -103,20 +112,28 @@ def is_retweet_text(text: str) -> bool:
 def own_text(text: str, markup: str) -> str:
     """What the account itself wrote, without quotes, repeats and addresses.
 
-    ``text`` is normalised; ``markup`` is ``tree`` or ``phoenix``.
+    ``text`` is normalised; ``markup`` is ``tree`` or ``phoenix``, anything
+    else has no quotes in its text.
     """
-    text = _own_phoenix(text) if markup == "phoenix" else _own_tree(text)
+    if markup == "phoenix":
+        text = _own_phoenix(text)
+    elif markup == "tree":
+        text = _own_tree(text)
     return without_urls(text).strip()
 
 
 def _own_tree(text: str) -> str:
-    quote = _QUOTE_LINE.search(text)
+    quote = _QUOTE_LINE.search(text) if "Quote [@" in text else None
     if quote is not None:
         text = text[: quote.start()]
+    if ">" not in text:
+        return text
     return "\n".join(line for line in text.split("\n") if not line.lstrip().startswith(">"))
 
 
 def _own_phoenix(text: str) -> str:
+    if ">>" not in text:
+        return text
     reply = _REPLY_HEADER.search(text)
     if reply is not None:
         text = text[reply.end() :]

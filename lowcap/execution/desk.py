@@ -8,7 +8,7 @@ as orders. Nothing here waits.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 
@@ -17,6 +17,7 @@ from lowcap.binance.streams import AccountEvent, AlgoEvent, AnyEvent, OrderEvent
 from lowcap.binance.venue import Venue
 from lowcap.binance.wire import OrderEventBody
 from lowcap.core import facts
+from lowcap.core.caps import CapTable
 from lowcap.core.clock import Clock, now_ms
 from lowcap.core.errors import LedgerError, NotSent
 from lowcap.core.facts import Fact, OrderIntended, Record
@@ -29,7 +30,7 @@ from lowcap.core.messages import (
     Target,
     TradingState,
 )
-from lowcap.core.money import ZERO
+from lowcap.core.money import ZERO, Side
 from lowcap.core.order import Order, Status, may_become
 from lowcap.execution import reports
 from lowcap.execution.bracket import Cancel, CloseNow, Place, missing
@@ -37,7 +38,7 @@ from lowcap.execution.prices import Prices
 from lowcap.ledger.writer import Ledger
 from lowcap.risk.book import Book, unsettled_qty
 from lowcap.risk.gate import EntryWish, Situation, decide, notionals
-from lowcap.risk.sizing import wished_notional
+from lowcap.risk.sizing import Wish, share_out, wished_notional
 from lowcap.settings import Settings
 
 AUTO = "auto"
@@ -70,6 +71,9 @@ class Desk:
         self.flattening = 0
         self.sent_ns: dict[str, int] = {}
         self.foreign_events = 0
+        # Capitalisations, and the coin behind a symbol: what sizes go by.
+        self.caps = CapTable()
+        self.coin_of: Callable[[str], str] = lambda symbol: ""
         self.spawn_rest: SpawnRest = lambda intent: None
         self.spawn_cancel: Callable[[str], None] = lambda client_id: None
         self.spawn_close: Callable[[str], None] = lambda symbol: None
@@ -152,14 +156,28 @@ class Desk:
             free -= notional / self.venue.leverage.get(symbol, 1)
         return max(free, ZERO)
 
-    def enter(self, signal: Signal, target: Target, cause: int) -> Refusal | OrderPlan:
+    def wishes(self, targets: Sequence[Target]) -> list[Wish]:
+        """The dollars for each symbol of one signal, together within ``sizing.signal_usd_max``."""
+        sizing, at_ms = self.settings.sizing, self.now_ms()
+        found = [
+            wished_notional(
+                sizing,
+                target.symbol,
+                target.notional_usd,
+                self.caps.of(self.coin_of(target.symbol), at_ms),
+            )
+            for target in targets
+        ]
+        return share_out(found, sizing.signal_usd_max)
+
+    def plan(self, symbol: str, side: Side, wish: Wish) -> Refusal | OrderPlan:
+        """What the gate would say now; nothing is recorded, reserved or sent."""
+        wanted = EntryWish(symbol=symbol, side=side, wish=wish)
+        return decide(wanted, self.book, self.situation(), self.settings)
+
+    def enter(self, signal: Signal, target: Target, wish: Wish, cause: int) -> Refusal | OrderPlan:
         """Gate, size and plan an entry for one symbol of a signal; reserves nothing yet."""
-        wish = EntryWish(
-            symbol=target.symbol,
-            side=signal.side,
-            wish=wished_notional(self.settings.sizing, target.symbol, target.notional_usd),
-        )
-        answer = decide(wish, self.book, self.situation(), self.settings)
+        answer = self.plan(target.symbol, signal.side, wish)
         if isinstance(answer, Refusal):
             self.record(
                 facts.Refused(

@@ -44,6 +44,7 @@ class Keeper:
         self.on_contracts: Callable[[], None] = lambda: None
         self.user_stream_up = False
         self._wanted = trio.Event()
+        self._replan = trio.Event()
         self._suspect: dict[str, tuple[object, object]] = {}
         self._beyond_stop_ms: dict[str, int] = {}
         self._asked_fills: dict[str, tuple[int, int]] = {}
@@ -142,15 +143,33 @@ class Keeper:
         await self.recovered.wait()
         while True:
             await self._until_done("venue", self._prepare_symbols)
-            await trio.sleep(CONTRACTS_EVERY_S)
-            await self._until_done("venue", self._read_contracts)
+            with trio.move_on_after(CONTRACTS_EVERY_S) as scope:
+                await self._replan.wait()
+            self._replan = trio.Event()
+            if scope.cancelled_caught:
+                await self._until_done("venue", self._read_contracts)
+
+    def replan(self) -> None:
+        """Sizes have changed, so that leverage may: of symbols without exposure, soon."""
+        self._replan.set()
 
     async def _prepare_symbols(self) -> None:
         def fault(text: str) -> None:
             self._desk.alarm("leverage", text, "lowcapctl events --type AlarmRaised")
 
-        planned = plan_leverage(self._venue.contracts, self._desk.settings)
-        missing = {s: n for s, n in planned.items() if s not in self._venue.leverage}
+        desk, at_ms = self._desk, self._desk.now_ms()
+        planned = plan_leverage(
+            self._venue.contracts,
+            desk.settings,
+            lambda symbol: desk.caps.of(desk.coin_of(symbol), at_ms),
+        )
+        exposed = desk.book.exposed_symbols()
+        missing = {
+            s: n
+            for s, n in planned.items()
+            if self._venue.leverage.get(s) != n
+            and (s not in self._venue.leverage or s not in exposed)
+        }
         if missing:
             await self._venue.prepare_symbols(missing, fault)
 

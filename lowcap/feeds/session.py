@@ -1,26 +1,29 @@
-"""One news source: connect, log in, stay alive, hand every frame over as it arrives."""
+"""The room's door: a session and a decoder for every feed of the configuration."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
-import trio
-from msgspec import Struct
-
-from lowcap.core.clock import Clock, now_ms
-from lowcap.core.errors import ConnectionLost, NotSent
+from lowcap.core.clock import Clock
 from lowcap.core.messages import NewsItem, NotNews
+from lowcap.feeds.base import NewsSession, OnChange, OnFrame
+from lowcap.feeds.bwe import BweDecoder
+from lowcap.feeds.phoenix import PhoenixDecoder
+from lowcap.feeds.poll import PolledSession
+from lowcap.feeds.socket import FeedSession
+from lowcap.feeds.status import FeedStatus
+from lowcap.feeds.stream import StreamSession
 from lowcap.feeds.synoptic import SynopticDecoder
 from lowcap.feeds.tree import TreeDecoder
+from lowcap.feeds.twitter import TwitterDecoder
+from lowcap.feeds.upbit import UpbitDecoder
+from lowcap.net.http import HttpPort
 from lowcap.net.net import Net
-from lowcap.net.session import BackOff, stay_connected
-from lowcap.net.wire import Wire, WireLimits, run_wire
 from lowcap.settings import Feed
 
-LIMITS = WireLimits(ping_every_s=15, pong_within_s=5, frame_bytes_max=8_388_608)
+__all__ = ["Decoder", "FeedSession", "FeedStatus", "NewsSession", "decoder_for", "open_feed"]
 
 
 class Decoder(Protocol):
@@ -31,114 +34,41 @@ class Decoder(Protocol):
         ...
 
 
+_DECODERS: dict[str, Callable[[str], Decoder]] = {
+    "bwe": BweDecoder,
+    "phoenix": PhoenixDecoder,
+    "synoptic": SynopticDecoder,
+    "tree": TreeDecoder,
+    "twitter": TwitterDecoder,
+    "upbit": UpbitDecoder,
+}
+
+
 def decoder_for(name: str, feed: Feed) -> Decoder:
     """The decoder of a feed's frame family."""
-    return SynopticDecoder(name) if feed.format == "synoptic" else TreeDecoder(name)
+    return _DECODERS[feed.format](name)
 
 
-class FeedStatus(Struct):
-    """What an operator asks about a feed. Times are wall milliseconds, 0 for never."""
+def open_feed(
+    name: str,
+    feed: Feed,
+    *,
+    net: Net,
+    http: HttpPort,
+    clock: Clock,
+    environ: Mapping[str, str],
+    on_frame: OnFrame,
+    on_change: OnChange,
+    chance: random.Random,
+) -> NewsSession:
+    """The session of a feed, not yet running: of a WebSocket, an HTTP stream, or polled.
 
-    name: str
-    state: str = "connecting"
-    since_ms: int = 0
-    last_frame_ms: int = 0
-    frames: int = 0
-    news: int = 0
-    faults: int = 0
-    connects: int = 0
-    why: str = ""
-
-
-class FeedSession:
-    """Keeps one feed connected for ever."""
-
-    def __init__(
-        self,
-        name: str,
-        feed: Feed,
-        net: Net,
-        clock: Clock,
-        on_frame: Callable[[FeedStatus, bytes], None],
-        on_change: Callable[[FeedStatus], None],
-        chance: random.Random,
-    ) -> None:
-        self.status = FeedStatus(name, since_ms=now_ms(clock))
-        self._feed = feed
-        self._net = net
-        self._clock = clock
-        self._on_frame = on_frame
-        self._on_change = on_change
-        self._chance = chance
-
-    async def run(self) -> None:
-        """Connect and reconnect until cancelled."""
-        await stay_connected(
-            self._connect, self._lost, back_off=BackOff(longest_s=30), chance=self._chance
-        )
-
-    async def _connect(self) -> None:
-        key = _read_key(self._feed.key_file)
-        headers = {"x-api-key": key} if key and self._feed.format == "synoptic" else {}
-
-        async def session(wire: Wire) -> None:
-            if key and self._feed.format == "tree":
-                _say(wire, f"login {key}")
-            self._change("up", "")
-            await self._stay_alive(wire)
-
-        await run_wire(
-            self._net, self._feed.url, self._receive, session, limits=LIMITS, headers=headers
-        )
-
-    def _receive(self, frame: bytes) -> None:
-        self.status.frames += 1
-        self.status.last_frame_ms = now_ms(self._clock)
-        self._on_frame(self.status, frame)
-
-    async def _stay_alive(self, wire: Wire) -> None:
-        """Text pings as the server likes them; a socket without frames for too long is dead."""
-        heard_s, frames = trio.current_time(), self.status.frames
-        wait_s = self._feed.text_ping_s or self._feed.idle_s / 4
-        while True:
-            await trio.sleep(wait_s)
-            if self.status.frames != frames:
-                heard_s, frames = trio.current_time(), self.status.frames
-            elif trio.current_time() - heard_s > self._feed.idle_s:
-                raise ConnectionLost(f"no frame for {self._feed.idle_s} s")
-            if self._feed.text_ping_s:
-                _say(wire, "ping")
-
-    def _lost(self, reason: str, wait_s: float) -> None:
-        self._change("down", reason)
-
-    def _change(self, state: str, why: str) -> None:
-        status = self.status
-        status.why = why
-        if state == "up":
-            status.connects += 1
-        if status.state != state:
-            status.state, status.since_ms = state, now_ms(self._clock)
-            self._on_change(status)
-
-
-def _read_key(path: str) -> str:
-    if not path:
-        return ""
-    try:
-        key = Path(path).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConnectionLost(f"key file {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise ConnectionLost(f"key file {path}: not text") from error
-    # Anything else would log in anonymously, or put a second line on the wire.
-    if not key or not key.isascii() or not key.isprintable() or " " in key:
-        raise ConnectionLost(f"key file {path}: expected one word of plain characters")
-    return key
-
-
-def _say(wire: Wire, text: str) -> None:
-    try:
-        wire.send_now(text.encode())
-    except NotSent as error:
-        raise ConnectionLost(error.message) from error
+    ``on_frame`` gets every frame, in the receiving task; ``on_change`` hears
+    each change of ``status.state``. A stream keeps one connection of ``http``
+    for itself.
+    """
+    if feed.format == "twitter":
+        return StreamSession(name, feed, http, clock, on_frame, on_change, chance, environ)
+    if feed.format == "upbit":
+        return PolledSession(name, feed, http, clock, on_frame, on_change, chance)
+    return FeedSession(name, feed, net, clock, on_frame, on_change, chance, environ)

@@ -10,13 +10,11 @@ from msgspec import Struct, field
 
 from lowcap.core.messages import NewsItem, NotNews
 from lowcap.feeds.decode import read_frame
+from lowcap.feeds.posts import handles_of, id_of, milliseconds
 
 # Whatever stands there is a handle, so that an odd one differs instead of being overlooked.
 _TITLE_HANDLE = re.compile(r"\(@([^()\s]+)\)\s*$")
 _OLD_POST = re.compile(r"[^\n]{1,120}? \(@([^()\s]{1,60})\): ")
-_STATUS_URL = re.compile(
-    r"https?://(?:www\.|mobile\.)?(?:twitter|x)\.com/(\w{1,30})/status/", re.IGNORECASE
-)
 
 
 class _Info(Struct):
@@ -24,6 +22,7 @@ class _Info(Struct):
     isRetweet: bool | None = None
     isReply: bool | None = None
     isSelfReply: bool | None = None
+    isQuote: bool | None = None
 
 
 class _Author(Struct):
@@ -46,6 +45,7 @@ class _Frame(Struct):
     isRetweet: bool | None = None
     isReply: bool | None = None
     isSelfReply: bool | None = None
+    isQuote: bool | None = None
     user: Any = None
 
 
@@ -74,7 +74,9 @@ class TreeDecoder:
         author = data.author if isinstance(data.author, _Author) else _Author()
         old_post = (data.source or "").lower() == "twitter" and data.info is None
         found = _OLD_POST.match(title) if old_post else None
-        handles = _handles(author.screen_name, found[1] if found else None, title, url)
+        behind_title = _TITLE_HANDLE.search(title)
+        shown = (author.screen_name, *(m[1] for m in (found, behind_title) if m is not None))
+        handles = handles_of(shown, url)
         if found is not None and not body:
             body = title[found.end() :]
         is_post = bool(handles) and (
@@ -84,9 +86,9 @@ class TreeDecoder:
             feed=self._feed,
             received_ns=received_ns,
             source_id=str(data.id) if isinstance(data.id, (str, int)) else "",
-            time_ms=_milliseconds(data.time),
+            time_ms=milliseconds(data.time),
             source=data.source or "",
-            author_id=_author_id(info.twitterId, author.id),
+            author_id=id_of(info.twitterId, author.id),
             handles=handles,
             title=title,
             body=body,
@@ -94,32 +96,7 @@ class TreeDecoder:
             is_retweet=bool(info.isRetweet or data.isRetweet),
             is_reply=bool(info.isReply or data.isReply),
             is_self_reply=bool(info.isSelfReply or data.isSelfReply),
+            is_quote=bool(info.isQuote or data.isQuote),
             is_post=is_post,
             markup="tree",
         )
-
-
-def _author_id(*shown: str | int | None) -> str:
-    """The numeric id that the frame shows; two different ones are nobody's."""
-    return " or ".join(dict.fromkeys(str(number) for number in shown if number is not None))
-
-
-def _handles(screen_name: str | None, prefix: str | None, title: str, url: str) -> tuple[str, ...]:
-    """Every account name that the frame shows, lower case, without repeats."""
-    shown = [name for name in (screen_name, prefix) if name]
-    if found := _TITLE_HANDLE.search(title):
-        shown.append(found[1])
-    # x.com/i/status/1 names no account.
-    if (found := _STATUS_URL.match(url)) and found[1] != "i":
-        shown.append(found[1])
-    # Only ASCII has upper and lower case here: the Kelvin sign is not a k.
-    return tuple(dict.fromkeys(n.lower() if n.isascii() else n for n in shown))
-
-
-def _milliseconds(time: float | None) -> int | None:
-    """A sender's time in milliseconds, whatever unit its magnitude shows."""
-    if time is None or not 0 < time < 10**17:
-        return None
-    if time < 10**11:
-        return int(time * 1000)
-    return int(time) if time < 10**14 else int(time) // 1000

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import email.utils
+import logging
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 import httpcore
@@ -14,6 +16,7 @@ from msgspec import Struct
 from lowcap.core.errors import ConnectionLost, NoAnswer, NotSent
 from lowcap.net.net import Net
 
+LINE_BYTES_MAX = 1_048_576
 _NOT_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -28,6 +31,17 @@ class HttpReply(Struct, frozen=True):
     status: int
     headers: dict[str, str]
     body: bytes
+
+
+class HttpRefused(ConnectionLost):
+    """The server answered with another status than the one that was hoped for."""
+
+    code = "http"
+
+    def __init__(self, message: str, status: int, headers: dict[str, str]) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers
 
 
 class HttpPort(Protocol):
@@ -50,6 +64,29 @@ class HttpPort(Protocol):
         """
         ...
 
+    async def stream(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        on_open: Callable[[], None],
+        on_line: Callable[[bytes], None],
+        connect_s: float,
+        chunk_s: float,
+    ) -> None:
+        """GET ``url`` and hand over each line of a reply that does not mean to end.
+
+        ``on_open`` is called at status 200, ``on_line`` with every line, blank
+        ones too, without its line break. Returns when the server ends the
+        reply in order. At most ``chunk_s`` pass without a byte.
+
+        Raises:
+            HttpRefused: another status than 200.
+            ConnectionLost: no connection, silence, a line above
+                ``LINE_BYTES_MAX``, or an end in disorder.
+        """
+        ...
+
 
 class HttpxPort:
     """httpx over our own streams: no redirects, no ambient proxies, a bounded pool.
@@ -59,6 +96,8 @@ class HttpxPort:
     """
 
     def __init__(self, net: Net, *, connections_max: int = 8) -> None:
+        for name in ("httpx", "httpcore"):  # they log addresses, and those may carry keys
+            logging.getLogger(name).setLevel(logging.WARNING)
         transport = httpx.AsyncHTTPTransport(trust_env=False)
         # httpx offers no parameter for the backend; the pool is replaced before first use.
         transport._pool = httpcore.AsyncConnectionPool(
@@ -96,15 +135,93 @@ class HttpxPort:
                 raise NoAnswer(f"{method} {_bare(url)}: {error or type(error).__name__}") from error
         return HttpReply(reply.status_code, dict(reply.headers), reply.content)
 
+    async def stream(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        on_open: Callable[[], None],
+        on_line: Callable[[bytes], None],
+        connect_s: float,
+        chunk_s: float,
+    ) -> None:
+        """Lines of an endless reply; it holds one connection of the pool while it lasts."""
+        deadlines = httpx.Timeout(connect=connect_s, read=chunk_s, write=connect_s, pool=connect_s)
+        # Compression would hold lines back until a block is full.
+        asked = {**headers, "accept-encoding": "identity"}
+        lines = _Lines()
+        async with self._slots:
+            try:
+                async with self._client.stream(
+                    "GET", url, headers=asked, timeout=deadlines
+                ) as reply:
+                    if reply.status_code != 200:
+                        message = f"{_bare(url)}: HTTP {reply.status_code}"
+                        raise HttpRefused(message, reply.status_code, dict(reply.headers))
+                    on_open()
+                    async for chunk in reply.aiter_bytes():
+                        for line in lines.feed(chunk):
+                            on_line(line)
+            except httpx.ReadTimeout as error:
+                raise ConnectionLost(f"{_bare(url)}: nothing for {chunk_s:g} s") from error
+            except httpx.RequestError as error:
+                reason = str(error) or type(error).__name__
+                raise ConnectionLost(f"{_bare(url)}: {reason}") from error
+
     async def aclose(self) -> None:
         """Close all pooled connections."""
         with trio.move_on_after(2, shield=True):
             await self._client.aclose()
 
 
+def retry_after_s(headers: Mapping[str, str], now_ms: int) -> float | None:
+    """Seconds that a reply asks to wait for, or None where it asks for nothing readable.
+
+    ``Retry-After`` in seconds or as a date, else ``x-rate-limit-reset`` in
+    seconds since 1970. Names are in lower case; ``now_ms`` is wall time.
+    """
+    asked = headers.get("retry-after", "").strip()
+    if asked.isascii() and asked.isdigit():
+        return float(asked[:9])
+    at_s: float | None = None
+    if asked:
+        try:
+            at_s = email.utils.parsedate_to_datetime(asked).timestamp()
+        except (ValueError, OverflowError):
+            at_s = None
+    reset = headers.get("x-rate-limit-reset", "").strip()
+    if at_s is None and reset.isascii() and reset.isdigit():
+        at_s = float(reset[:12])
+    return None if at_s is None else max(0.0, at_s - now_ms / 1000)
+
+
 def _bare(url: str) -> str:
     """``url`` without its query, which may carry a signature."""
     return url.partition("?")[0]
+
+
+class _Lines:
+    """Chunks into lines, each without its line break; what is unfinished waits, bounded."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+        self._searched = 0
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """Every line that ``chunk`` completes.
+
+        Raises:
+            ConnectionLost: a line does not end within ``LINE_BYTES_MAX``.
+        """
+        self._rest += chunk
+        while (end := self._rest.find(b"\n", self._searched)) >= 0:
+            line = bytes(self._rest[:end]).removesuffix(b"\r")
+            del self._rest[: end + 1]
+            self._searched = 0
+            yield line
+        self._searched = len(self._rest)
+        if self._searched > LINE_BYTES_MAX:
+            raise ConnectionLost(f"a line of more than {LINE_BYTES_MAX} bytes")
 
 
 class _Backend(httpcore.AsyncNetworkBackend):

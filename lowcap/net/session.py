@@ -20,6 +20,33 @@ class BackOff(Struct, frozen=True, kw_only=True):
     healthy_after_s: float = 10.0
 
 
+class Pace:
+    """Counts failures in a row and says how long to wait after each."""
+
+    def __init__(self, back_off: BackOff, chance: random.Random) -> None:
+        self._back_off = back_off
+        self._chance = chance
+        self._failures = 0
+
+    def wait_s(self, lost: ConnectionLost, lasted_s: float) -> float:
+        """Seconds until the next attempt, after a connection that lasted ``lasted_s``.
+
+        One that lasted ``healthy_after_s`` starts the back-off afresh, and the
+        first retry after it comes at once.
+        """
+        back_off = self._back_off
+        if lasted_s >= back_off.healthy_after_s:
+            self._failures = 0
+        wait_s = 0.0
+        if self._failures:
+            wait_s = min(
+                back_off.first_s * back_off.factor ** (self._failures - 1), back_off.longest_s
+            ) * self._chance.uniform(0.75, 1.25)
+        # A power grows for ever, and a float does not: a month without a server is no error.
+        self._failures = min(self._failures + 1, 60)
+        return wait_s
+
+
 async def stay_connected(
     connect: Callable[[], Awaitable[None]],
     on_lost: Callable[[str, float], None],
@@ -29,25 +56,17 @@ async def stay_connected(
 ) -> None:
     """Call ``connect`` for ever; it returns or raises ConnectionLost when a connection ends.
 
-    ``on_lost`` hears the reason and the seconds until the next attempt. A
-    connection that lasted ``healthy_after_s`` starts the back-off afresh, and
-    the first retry after it comes at once.
+    ``on_lost`` hears the reason and the seconds until the next attempt, as
+    ``Pace`` has it.
     """
-    failures = 0
+    pace = Pace(back_off, chance)
     while True:
         started_s = trio.current_time()
-        reason = "closed"
+        lost = ConnectionLost("closed")
         try:
             await connect()
-        except ConnectionLost as lost:
-            reason = lost.message
-        if trio.current_time() - started_s >= back_off.healthy_after_s:
-            failures = 0
-        wait_s = 0.0
-        if failures:
-            wait_s = min(
-                back_off.first_s * back_off.factor ** (failures - 1), back_off.longest_s
-            ) * chance.uniform(0.75, 1.25)
-        failures += 1
-        on_lost(reason, wait_s)
+        except ConnectionLost as error:
+            lost = error
+        wait_s = pace.wait_s(lost, trio.current_time() - started_s)
+        on_lost(lost.message, wait_s)
         await trio.sleep(wait_s)

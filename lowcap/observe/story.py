@@ -94,6 +94,9 @@ def _state(record: Record) -> Line | None:
         case facts.Switched() as fact:
             on = "on" if fact.enabled else "off"
             return "warning", "system", f"{fact.kind} {fact.name} turned {on} by {fact.who}"
+        case facts.ConfigReloaded() as fact:
+            sections = ", ".join(fact.changed)
+            return "warning", "system", f"RELOADED {sections} by {fact.who} ({fact.config_hash})"
         case facts.RunStarted() as fact:
             return "info", "system", f"STARTED lowcap {fact.version}, {fact.mode} mode"
         case facts.RunEnded() as fact:

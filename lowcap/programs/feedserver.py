@@ -17,7 +17,7 @@ from lowcap.programs.run import shift_of
 def feedserver_program(
     captures: tuple[Path, ...], host: str, port: int, speed: float | None, as_of: str | None
 ) -> int:
-    """Serve until a signal; prints its address, then each frame that it sends."""
+    """Serve until a signal; prints its address, then each frame that it sends and each fault."""
     lines = read_capture(captures)
     server = FeedServer(SocketNet(), SystemClock(shift_of(as_of)))
     trio.run(_serve, server, lines, host, port, speed)
@@ -27,8 +27,9 @@ def feedserver_program(
 async def _serve(
     server: FeedServer, lines: list[CaptureLine], host: str, port: int, speed: float | None
 ) -> None:
-    def sent(line: CaptureLine, clients: int) -> None:
-        click.echo(f"{line.t_ms} {line.feed}: {len(line.wire_frame())} bytes to {clients}")
+    def sent(line: CaptureLine, concerned: int) -> None:
+        what = f"fault {line.fault}" if line.fault else f"{len(line.wire_frame())} bytes"
+        click.echo(f"{line.t_ms} {line.feed}: {what} to {concerned}")
 
     async with trio.open_nursery() as nursery:
         bound = await nursery.start(server.run, host, port)

@@ -24,6 +24,7 @@ from lowcap.net.net import SocketNet
 from lowcap.observe.logs import set_up_logging
 from lowcap.paper.feedserver import market_lines, read_capture
 from lowcap.paper.prices import MarketLine
+from lowcap.reload import reload
 from lowcap.settings import Settings
 
 EXIT_INTERNAL, EXIT_UNAVAILABLE, EXIT_INTERRUPTED = 70, 75, 130
@@ -59,6 +60,7 @@ def run_program(
         ring=set_up_logging(settings.log.level, environ),
         config_hash=digest,
         listener=listener,
+        reload=lambda: load(config_path, environ),
     )
     refused: LowcapError | None = None
     try:
@@ -132,12 +134,30 @@ async def _obey_signals(stop: trio.Event, commands: Commands) -> None:
                         OPERATOR_HALT, TradingState.HALTED, "SIGUSR1", "signal"
                     )
             elif number == signal.SIGHUP:
-                logger.warning("{}", "SIGHUP ignored: restart to read the configuration again")
+                _reload(commands)
             elif stop.is_set():
                 os._exit(EXIT_INTERRUPTED)
             else:
                 logger.info("{}", f"{signal.Signals(number).name}: leaving in order")
                 stop.set()
+
+
+def _reload(commands: Commands) -> None:
+    """Take a changed configuration in; one with faults changes nothing and says them all."""
+    if commands.parts is None:
+        logger.warning("{}", "SIGHUP came too early: the daemon is still starting")
+        return
+    try:
+        done = reload(commands.parts, "SIGHUP")
+    except ConfigError as error:
+        for fault in error.faults:
+            logger.error("{}", f"not reloaded: {fault}")
+        commands.parts.desk.alarm("reload", "; ".join(error.faults)[:400], "lowcapd check")
+        return
+    if done.needs_restart:
+        logger.warning("{}", f"changed, but needs a restart: {', '.join(done.needs_restart)}")
+    if not done.changed:
+        logger.info("{}", "reloaded: nothing that takes effect has changed")
 
 
 def _shift(as_of: str | None, settings: Settings) -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
+from lowcap.core.caps import Cap, NoCap
 from lowcap.core.contract import Contract
-from lowcap.core.money import HUNDRED, ZERO
+from lowcap.core.money import HUNDRED
+from lowcap.risk.sizing import wished_notional
 from lowcap.settings import Settings
 
 # The stop must trigger long before the position would be liquidated.
@@ -28,22 +31,32 @@ def safe_leverage(
     return leverage
 
 
-def plan_leverage(contracts: dict[str, Contract], settings: Settings) -> dict[str, int]:
-    """The leverage to set ahead of time for every contract, for the size it would trade at."""
-    sizing, limits = settings.sizing, settings.limits
-    fixed: dict[str, Decimal] = dict(sizing.symbol_usd)
+def plan_leverage(
+    contracts: dict[str, Contract],
+    settings: Settings,
+    caps: Callable[[str], Cap] | None = None,
+) -> dict[str, int]:
+    """The leverage to set ahead of time for every contract, for the largest entry it may see.
+
+    ``caps`` gives the capitalisation of a symbol; without it no table is
+    loaded, and coins without amounts of their own count as default-sized.
+    """
+    fixed: dict[str, list[Decimal]] = {}
     for trigger in settings.trigger:
         for symbol, usd in trigger.notional_usd.items():
-            fixed[symbol] = max(usd, fixed.get(symbol, ZERO))
+            fixed.setdefault(symbol, []).append(usd)
+
+    def largest(symbol: str) -> Decimal:
+        cap = caps(symbol) if caps is not None else NoCap.NO_TABLE
+        wishes = [
+            wished_notional(settings.sizing, symbol, usd, cap)[0]
+            for usd in (None, *fixed.get(symbol, ()))
+        ]
+        return min(max(wishes), settings.limits.position_notional_usd_max)
+
     return {
         symbol: safe_leverage(
-            contract,
-            min(
-                fixed.get(symbol, sizing.default_usd) * sizing.scale,
-                limits.position_notional_usd_max,
-            ),
-            settings.leverage.max,
-            settings.protect.stop_pct,
+            contract, largest(symbol), settings.leverage.max, settings.protect.stop_pct
         )
         for symbol, contract in contracts.items()
         if contract.is_trading

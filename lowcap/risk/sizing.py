@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from msgspec import Struct
 
+from lowcap.core.caps import Cap, NoCap
 from lowcap.core.contract import Contract
 from lowcap.core.money import ZERO, percent_of
 from lowcap.settings import Limits, Sizing
+
+# Names of ``sizing.tiers`` by position, largest first.
+TIER_NAMES = ("mega", "large", "mid", "small", "micro", "nano")
+
+# Dollars and the word for what decided them.
+Wish = tuple[Decimal, str]
 
 
 class Size(Struct, frozen=True):
@@ -19,19 +27,59 @@ class Size(Struct, frozen=True):
     wished_usd: Decimal
 
 
+def tier_of(sizing: Sizing, cap: Decimal) -> Wish:
+    """The tier of a capitalisation in USD: its size, not scaled, and its name.
+
+    Lower bounds are inclusive, and the last tier takes whatever is left.
+    """
+    tiers = list(zip(TIER_NAMES, sizing.tiers, strict=False))
+    for name, (floor, usd) in tiers:
+        if cap >= floor:
+            return usd, name
+    name, (_, usd) = tiers[-1]
+    return usd, name
+
+
 def wished_notional(
-    sizing: Sizing, symbol: str, trigger_usd: Decimal | None
-) -> tuple[Decimal, str]:
-    """The configured dollars for a symbol: by trigger, else by symbol, else the default."""
+    sizing: Sizing, symbol: str, trigger_usd: Decimal | None, cap: Cap = NoCap.NO_TABLE
+) -> Wish:
+    """The configured dollars for a symbol, and what decided them.
+
+    The first that applies: the trigger's own amount, the symbol's, the tier of
+    the capitalisation, ``unknown_usd`` for a coin without one, and
+    ``default_usd`` where no usable table is loaded. All times ``scale``.
+    """
     if trigger_usd is not None:
-        return trigger_usd * sizing.scale, "trigger"
-    if symbol in sizing.symbol_usd:
-        return sizing.symbol_usd[symbol] * sizing.scale, "symbol"
-    return sizing.default_usd * sizing.scale, "default"
+        usd, word = trigger_usd, "trigger"
+    elif symbol in sizing.symbol_usd:
+        usd, word = sizing.symbol_usd[symbol], "symbol"
+    elif isinstance(cap, Decimal):
+        usd, name = tier_of(sizing, cap)
+        word = f"tier {name}"
+    elif cap is NoCap.UNKNOWN:
+        usd, word = sizing.unknown_usd, cap.value
+    else:
+        usd, word = sizing.default_usd, cap.value
+    return usd * sizing.scale, word
+
+
+def share_out(wishes: Sequence[Wish], most: Decimal) -> list[Wish]:
+    """The wishes of one signal, in order, cut so that together they are at most ``most`` USD.
+
+    Earlier ones are served in full: a trigger names its main coin first. The
+    one that would cross the limit gets what is left and those behind it
+    nothing, decided by ``sizing.signal_usd_max``.
+    """
+    left, shares = most, []
+    for usd, word in wishes:
+        share = min(usd, left)
+        left -= share
+        shares.append((share, word if share == usd else "sizing.signal_usd_max"))
+    return shares
 
 
 def size_entry(
-    wish: tuple[Decimal, str],
+    wish: Wish,
     limits: Limits,
     contract: Contract,
     *,

@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from lowcap.core.plain import plain
-from lowcap.terminal.table import Style, wrap
+from lowcap.terminal.marks import headline_lines, miss_lines
+from lowcap.terminal.table import Style
 
 Json = dict[str, Any]
 
@@ -17,7 +18,7 @@ def explain_lines(value: Json, style: Style, columns: int) -> list[str]:
     """The story of a trace, widest at ``columns``."""
     lines = [
         style(f"trace {value['trace']}  {value['at'][11:23]}Z  {value['feed']}", "bold"),
-        *_wrapped(f"  {plain(value['author'])}: {plain(value['headline'])}", columns),
+        *headline_lines(value, _markers(value), columns),
     ]
     signal = value["signal"]
     if signal is None:
@@ -30,8 +31,7 @@ def explain_lines(value: Json, style: Style, columns: int) -> list[str]:
             f"tier {signal['tier']}"
         )
     for miss in value["near_misses"]:
-        detail = f" ({plain(miss.get('detail', ''))})" if miss.get("detail") else ""
-        lines.append(f"  {miss['trigger']} did not fire: {miss['reason']}{detail}")
+        lines += miss_lines(miss, style, columns)
     for refusal in value["refusals"]:
         lines.append(
             style(
@@ -104,5 +104,7 @@ def _after(after_ms: float) -> str:
     return f"{after_ms:.1f} ms" if after_ms < 10_000 else f"{after_ms / 1000:.1f} s"
 
 
-def _wrapped(text: str, columns: int) -> list[str]:
-    return wrap(text, columns, indent=4)[:4]
+def _markers(value: Json) -> list[Json]:
+    """What marks words of the headline: the near misses, and the signal."""
+    signal = value["signal"]
+    return [*value["near_misses"], signal] if signal else list(value["near_misses"])

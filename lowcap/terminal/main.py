@@ -17,9 +17,10 @@ from lowcap.control.client import CallFailed, Connection, socket_candidates
 from lowcap.control.commands import COMMANDS, Command
 from lowcap.control.protocol import EXIT_OF_CODE, Json
 from lowcap.core.errors import LowcapError
+from lowcap.terminal.news import frame_lines
 from lowcap.terminal.output import OutputGone, cell, complain, finish, json_text, say
 from lowcap.terminal.parse import Group, click_command, given_only
-from lowcap.terminal.render import ROW_KEYS, event_lines, log_lines, render
+from lowcap.terminal.render import ROW_KEYS, event_lines, log_lines, page_of, render
 from lowcap.terminal.table import Style, terminal_columns, wants_colour
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
@@ -159,9 +160,9 @@ def run_command(command: Command, params: Json, options: Options) -> int:
             value = connection.call(command.name, params)
         if command.name == "version" and isinstance(value, dict):
             value = {"client": __version__, **value}
-        _print(command, value, options)
+        _print(command, params, value, options)
         finish()
-        if command.stream and params.get("follow"):
+        if command.follows(params):
             _follow(command, connection, options)
     finally:
         connection.close()
@@ -176,23 +177,23 @@ def _confirmed(failure: CallFailed) -> bool:
     return typed.strip() == word
 
 
-def _print(command: Command, value: Any, options: Options) -> None:  # noqa: ANN401
+def _print(command: Command, params: Json, value: Any, options: Options) -> None:  # noqa: ANN401
     if options.as_json:
-        if command.stream:
+        if command.stream and isinstance(value, list):
             for row in value:
                 say(json_text(row))
         else:
             say(json_text(value, indent=2))
         return
-    keys = ROW_KEYS.get(command.name)
-    if keys is not None and not sys.stdout.isatty() and not command.stream:
+    keys = ROW_KEYS.get(page_of(command, params))
+    if isinstance(value, list) and keys and not sys.stdout.isatty() and not command.stream:
         if options.header:
             say("\t".join(keys))
         for row in value:
             say("\t".join(cell(row.get(key)) for key in keys))
         return
     style = Style(wants_colour(options.colour, os.environ))
-    for line in render(command.name, value, style, _columns(command)):
+    for line in render(page_of(command, params), value, style, _columns(command)):
         say(line)
 
 
@@ -217,6 +218,8 @@ def _follow(command: Command, connection: Connection, options: Options) -> None:
 def _followed(command: Command, event: Json, style: Style) -> list[str]:
     if command.name == "logs":
         return log_lines(event, style, _columns(command))
+    if command.name == "feed":
+        return frame_lines(event, style, _columns(command))
     return event_lines(event, style, _columns(command))
 
 

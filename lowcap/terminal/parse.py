@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import click
 
-from lowcap.control.commands import ALIAS_FLAGS, BY_NAME, Command
+from lowcap.control.commands import ALIAS_FLAGS, BY_NAME, Command, Option
 from lowcap.control.protocol import Json
 
 
@@ -39,7 +42,11 @@ def unknown_command(name: str) -> str:
 def click_command(command: Command) -> click.Command:
     """A command of the table as a click command, to parse with; it does nothing yet."""
     params: list[click.Parameter] = [
-        click.Argument([argument.name], required=argument.required)
+        click.Argument(
+            [argument.name],
+            required=argument.required,
+            type=click.Choice(argument.choices) if argument.choices else None,
+        )
         for argument in command.arguments
     ]
     for option in command.options:
@@ -48,8 +55,7 @@ def click_command(command: Command) -> click.Command:
         if option.flag:
             params.append(click.Option(names, is_flag=True, help=option.help))
         else:
-            kind = click.FLOAT if option.name == "pct" else click.INT if option.number else None
-            params.append(click.Option(names, type=kind, help=option.help))
+            params.append(click.Option(names, type=_kind_of(option), help=option.help))
     params.append(click.Option(["--json", "as_json"], is_flag=True, help="print JSON"))
     params.append(click.Option(["--yes", "-y"], is_flag=True, help="do not ask"))
     examples = "\n".join(f"  lowcapctl {example}" for example in command.examples)
@@ -59,6 +65,27 @@ def click_command(command: Command) -> click.Command:
         help=command.help[0].upper() + command.help[1:] + ".",
         epilog="\b\nExamples:\n" + examples if examples else None,
     )
+
+
+def _kind_of(option: Option) -> click.ParamType[Any] | None:
+    if option.file:
+        return _Contents()
+    if option.name == "pct":
+        return click.FLOAT
+    return click.INT if option.number else None
+
+
+class _Contents(click.ParamType[str]):
+    """A file on the command line, its text in the request: the daemon reads no file of ours."""
+
+    name = "file"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text of the file."""
+        try:
+            return Path(value).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            self.fail(f"{value}: {getattr(error, 'strerror', None) or 'not text'}", param, ctx)
 
 
 def given_only(params: Json) -> Json:

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from lowcap.control.commands import Command
 from lowcap.core.plain import plain
+from lowcap.terminal.news import NEWS_RENDERERS
 from lowcap.terminal.table import Style, fold, table, wrap
 
 Json = dict[str, Any]
@@ -19,16 +21,27 @@ ROW_KEYS: dict[str, tuple[str, ...]] = {
         *("stop_price", "legs_done", "trigger", "trace"),
     ),
     "orders": ("client_id", "symbol", "purpose", "side", "qty", "price", "status", "executed_qty"),
-    "feeds": ("name", "state", "last_frame_age_ms", "frames", "news", "faults", "connects"),
+    "feeds": (
+        *("name", "state", "last_frame_age_ms", "frames", "news", "faults", "connects"),
+        *("round_trip_ms", "latency_ms"),
+    ),
     "triggers": ("id", "on", "side", "matcher", "tier", "signals"),
+    "trigger stats": ("id", "signals", "trades", "refused"),
+    "captures list": ("name", "first_ms", "last_ms", "bytes"),
     "events": ("seq", "at", "kind", "text"),
     "logs": ("at", "level", "area", "text"),
 }
 
 
+def page_of(command: Command, params: Json) -> str:
+    """What shows a command's reply: the command itself, with its action where it has several."""
+    action = params.get("action")
+    return f"{command.name} {action}" if action else command.name
+
+
 def render(command: str, value: Any, style: Style, columns: int) -> list[str]:  # noqa: ANN401
     """Lines for a terminal of ``columns`` columns, none of them longer."""
-    renderer = _RENDERERS.get(command, _plain)
+    renderer = _RENDERERS.get(command) or NEWS_RENDERERS.get(command, _plain)
     lines = renderer(value, style, columns)
     return [part for line in lines for part in fold(line, columns)]
 
@@ -80,7 +93,7 @@ def _status(value: Json, style: Style, columns: int) -> list[str]:
     if value["unknown_orders"]:
         lines.append(style(f"{value['unknown_orders']} orders with an unknown outcome", "bad"))
     for feed in value["feeds"]:
-        if feed["state"] != "up":
+        if feed["state"] not in ("up", "off"):
             lines.append(f"feed {feed['name']}: {feed['state']} - {plain(feed['why'])}")
     if value["ledger"]["fault"]:
         lines.append(style(f"ledger: {plain(value['ledger']['fault'])}", "bad"))
@@ -152,62 +165,6 @@ def _orders(rows: list[Json], style: Style, columns: int) -> list[str]:
     )
 
 
-_LAMPS = {"up": "●", "down": "○", "connecting": "◐", "backoff": "◐", "fatal": "○"}
-
-
-def _feeds(rows: list[Json], style: Style, columns: int) -> list[str]:
-    shown = [
-        {
-            "name": f"{_LAMPS.get(row['state'], '?')} {row['name']}",
-            "state": row["state"],
-            "age": _age(row["last_frame_age_ms"]),
-            "frames": str(row["frames"]),
-            "news": str(row["news"]),
-            "faults": str(row["faults"]),
-            "connects": str(row["connects"]),
-            "why": plain(row["why"], 60),
-        }
-        for row in rows
-    ]
-    return table(
-        shown,
-        (
-            *(("name", "FEED"), ("state", "STATE"), ("age", ">LAST FRAME"), ("frames", ">FRAMES")),
-            *(("news", ">NEWS"), ("faults", ">FAULTS"), ("connects", ">CONNECTS"), ("why", "WHY")),
-        ),
-        columns,
-    )
-
-
-def _age(age_ms: int | None) -> str:
-    if age_ms is None:
-        return "never"
-    return f"{age_ms / 1000:.1f} s" if age_ms < 60_000 else str(timedelta(seconds=age_ms // 1000))
-
-
-def _triggers(rows: list[Json], style: Style, columns: int) -> list[str]:
-    shown = [
-        {
-            "id": f"{'●' if row['on'] else '○'} {row['id']}",
-            "on": "on" if row["on"] else "off",
-            "side": row["side"],
-            "signals": str(row["signals"]),
-            "feeds": ", ".join(row["feeds"]),
-            "matcher": row["matcher"],
-            "tier": row["tier"],
-        }
-        for row in rows
-    ]
-    return table(
-        shown,
-        (
-            *(("id", "TRIGGER"), ("on", ""), ("side", "SIDE"), ("signals", ">SIGNALS")),
-            *(("feeds", "FEEDS"), ("matcher", "MATCHER"), ("tier", "TIER")),
-        ),
-        columns,
-    )
-
-
 def _events(rows: list[Json], style: Style, columns: int) -> list[str]:
     return [line for row in rows for line in event_lines(row, style, columns)]
 
@@ -254,8 +211,6 @@ _RENDERERS: dict[str, Renderer] = {
     "status": _status,
     "positions": _positions,
     "orders": _orders,
-    "feeds": _feeds,
-    "triggers": _triggers,
     "events": _events,
     "logs": _logs,
     "explain": _explain,

@@ -32,7 +32,7 @@ from lowcap.core.plain import plain
 from lowcap.terminal.complete import Snapshot, complete
 from lowcap.terminal.link import Link
 from lowcap.terminal.parse import click_command, given_only, unknown_command
-from lowcap.terminal.render import event_lines, render
+from lowcap.terminal.render import event_lines, page_of, render
 from lowcap.terminal.table import Style, terminal_columns, wants_colour
 
 _DANGEROUS = frozenset({"panic", "emergency", "flatten", "close", "closeall", "arm"})
@@ -154,20 +154,28 @@ class Repl:
         with trio.CancelScope() as self._call:
             try:
                 value = await self._carry_out(command, params, session)
-                for text in render(command.name, value, self._style, terminal_columns()):
+                for text in render(
+                    page_of(command, params), value, self._style, terminal_columns()
+                ):
                     print(text)
             except LowcapError as error:
                 _print_error(error.message, error.hint)
             finally:
                 scope, self._call = self._call, None
         if scope.cancelled_caught:
-            hint = " (what was sent may have been done)" if command.role != VIEW else ""
+            hint = " (what was sent may have been done)" if command.role_for(params) != VIEW else ""
             print(f"cancelled{hint}")
 
     async def _carry_out(
         self, command: Command, params: Json, session: PromptSession[str]
     ) -> object:
         params.pop("follow", None)  # events print above the prompt anyway
+        if params.get("action") == "tail":
+            raise CallFailed(
+                "the prompt follows events only",
+                hint=f"in another terminal: lowcapctl feed tail {params.get('name', '')}",
+                code="refused",
+            )
         if not command.danger:
             return await self._link.call(command.name, params)
         try:

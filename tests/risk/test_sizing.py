@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lowcap.core.caps import Cap, NoCap
 from lowcap.risk.leverage import safe_leverage
-from lowcap.risk.sizing import size_entry, wished_notional
+from lowcap.risk.sizing import TIER_NAMES, share_out, size_entry, tier_of, wished_notional
 from lowcap.settings import Sizing
 from tests.risk.risk_kit import BTC, CONTRACTS, XRP, D, limits
 
@@ -75,6 +76,95 @@ def test_the_wish_is_the_triggers_else_the_symbols_else_the_default() -> None:
     assert wished_notional(sizing, XRP, None) == (150, "symbol")
     assert wished_notional(sizing, BTC, None) == (50, "default")
     assert wished_notional(sizing, XRP, D(0)) == (0, "trigger")
+
+
+B = 10**9
+TIER_EDGES: list[tuple[str, int, str]] = [
+    ("2000000000000", 500_000, "mega"),
+    ("100000000000", 500_000, "mega"),
+    ("99999999999.99", 350_000, "large"),
+    ("10000000000", 350_000, "large"),
+    ("9999999999.99", 150_000, "mid"),
+    ("1000000000", 150_000, "mid"),
+    ("999999999.99", 50_000, "small"),
+    ("100000000", 50_000, "small"),
+    ("99999999.99", 20_000, "micro"),
+    ("10000000", 20_000, "micro"),
+    ("9999999.99", 10_000, "nano"),
+    ("1", 10_000, "nano"),
+]
+
+
+@pytest.mark.parametrize(("cap", "usd", "tier"), TIER_EDGES)
+def test_lower_bounds_of_tiers_are_inclusive(cap: str, usd: int, tier: str) -> None:
+    assert tier_of(Sizing(), D(cap)) == (usd, tier)
+    assert wished_notional(Sizing(), XRP, None, D(cap)) == (usd, f"tier {tier}")
+    half = Sizing(scale=D("0.5"))
+    assert wished_notional(half, XRP, None, D(cap)) == (D(usd) / 2, f"tier {tier}")
+
+
+@pytest.mark.parametrize(
+    ("trigger_usd", "symbol", "cap", "usd", "word"),
+    [
+        (D(7), XRP, D(B), 7, "trigger"),
+        (D(7), BTC, NoCap.NO_TABLE, 7, "trigger"),
+        (None, BTC, D(B), 250_000, "symbol"),
+        (None, BTC, NoCap.UNKNOWN, 250_000, "symbol"),
+        (None, XRP, D(B), 150_000, "tier mid"),
+        (None, XRP, NoCap.UNKNOWN, 25_000, "unknown cap"),
+        (None, XRP, NoCap.NO_TABLE, 14_567, "default"),
+    ],
+)
+def test_the_first_that_applies_decides(
+    trigger_usd: Decimal | None, symbol: str, cap: Cap, usd: int, word: str
+) -> None:
+    sizing = Sizing(symbol_usd={BTC: D(250_000)})
+    assert wished_notional(sizing, symbol, trigger_usd, cap) == (usd, word)
+
+
+def test_fewer_tiers_take_the_first_names() -> None:
+    sizing = Sizing(tiers=((D(B), D(9)), (D(0), D(3))))
+    assert tier_of(sizing, D(B)) == (9, "mega")
+    assert tier_of(sizing, D(B - 1)) == (3, "large")
+
+
+@given(st.integers(1, 10**13), st.integers(1, 10**13))
+def test_a_larger_coin_is_never_sized_smaller(one: int, other: int) -> None:
+    small, large = (tier_of(Sizing(), D(cap)) for cap in sorted((one, other)))
+    assert small[0] <= large[0]
+    assert TIER_NAMES.index(small[1]) >= TIER_NAMES.index(large[1])
+
+
+SIGNAL_CASES: list[tuple[list[int], list[tuple[int, str]]]] = [
+    ([], []),
+    ([100], [(100, "a")]),
+    ([101], [(100, "sizing.signal_usd_max")]),
+    ([60, 40], [(60, "a"), (40, "b")]),
+    ([60, 50], [(60, "a"), (40, "sizing.signal_usd_max")]),
+    (
+        [100, 1, 5],
+        [(100, "a"), (0, "sizing.signal_usd_max"), (0, "sizing.signal_usd_max")],
+    ),
+    ([30, 80, 10], [(30, "a"), (70, "sizing.signal_usd_max"), (0, "sizing.signal_usd_max")]),
+]
+
+
+@pytest.mark.parametrize(("wishes", "shares"), SIGNAL_CASES)
+def test_one_signal_shares_its_dollars_in_order(
+    wishes: list[int], shares: list[tuple[int, str]]
+) -> None:
+    given_ = [(D(usd), word) for usd, word in zip(wishes, "abc", strict=False)]
+    assert share_out(given_, D(100)) == shares
+
+
+@given(st.lists(USD, max_size=6), st.decimals("1", "300000", places=2))
+def test_a_signal_never_exceeds_its_dollars(wishes: list[Decimal], most: Decimal) -> None:
+    shares = share_out([(usd, "a") for usd in wishes], most)
+    assert sum((usd for usd, _ in shares), D(0)) == min(sum(wishes, D(0)), most)
+    assert len(shares) == len(wishes)
+    for (share, word), usd in zip(shares, wishes, strict=True):
+        assert 0 <= share <= usd
+        assert (word == "a") is (share == usd)
 
 
 @given(

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
-from lowcap.core.messages import NewsItem
+from lowcap.core.messages import Failure, NewsItem
 from lowcap.detection.coins import CoinTable
-from lowcap.detection.matchers.base import Hit, No, Texts
+from lowcap.detection.matchers.base import Hit, No, Texts, no
+from lowcap.detection.phrases import Group
 from lowcap.detection.text import normalise
 
 _TICKER = re.compile(r"\(([A-Z0-9]{1,15})\)")
@@ -34,10 +35,6 @@ class ListingMatch:
     not_coins: tuple[str, ...] = ("KRW", "BTC", "USDT", "USDC")
     coins_max: int = 5
 
-    def phrases(self) -> list[str]:
-        """Listings are matched without the shared index: their phrases ignore blanks."""
-        return []
-
     def faults(self) -> Iterable[str]:
         """What types cannot show, each with its path under the table."""
         if not self.source.strip():
@@ -56,11 +53,19 @@ class ListingMatch:
 
 
 class ListingReading:
-    """Compiled form of ``ListingMatch``; ``key`` is the stem of the per-coin dedupe key."""
+    """Compiled form of ``ListingMatch``; ``key`` is the stem of the per-coin dedupe key.
+
+    Listings are matched without the shared index: their phrases ignore blanks.
+    """
+
+    groups: tuple[Group, ...] = ()
+    has_topic = False
 
     def __init__(self, match: ListingMatch, key: str) -> None:
         self._match = match
         self._key = key
+        self.lookout: dict[str, tuple[Group, ...]] = {}
+        self.names = frozenset({match.source.lower()})
         self._any_of = [_squeezed(phrase) for phrase in match.any_of]
         # A blank that a phrase has may be missing in a title; one it has not may not be
         # ignored, or "Seven Token" would be an event.
@@ -74,29 +79,35 @@ class ListingReading:
     def judge(self, item: NewsItem, texts: Texts, coins: CoinTable) -> Hit | No:
         """Sender, listing words, market, blocking words, coins; all from the title."""
         if not self._is_sender(item):
-            return No("source")
+            return no("source", item.source[:60])
         title = texts.text("title")
-        squeezed = "".join(title.lower().split())
+        lowered = title.lower()
+        squeezed = "".join(lowered.split())
+        failed: list[Failure] = []
         phrase = next((p for p in self._any_of if p in squeezed), None)
         if phrase is None:
-            return No("no-phrase", near=True)
-        if self._market.search(title) is None:
-            return No("market", "no won market named", near=True)
-        blocked = self._blocked(title.lower(), squeezed)
-        if blocked is not None:
-            return No("forbidden-phrase", blocked, near=True)
+            failed.append(Failure("no-phrase"))
+        market = self._market.search(title)
+        if market is None:
+            failed.append(Failure("market", "no won market named"))
+        blocking = tuple(self._blocking(lowered, squeezed))
+        if blocking:
+            failed.append(Failure("forbidden-phrase", ", ".join(blocking[:3])))
         tickers = [t for t in _TICKER.findall(title) if t not in self._not_coins]
         tickers = list(dict.fromkeys(tickers))[: self._match.coins_max]
-        if not tickers:
-            return No("no-coin", near=True)
         targets = [(s, f"{self._key}:{t}") for t in tickers if (s := coins.symbol(t)) is not None]
         if not targets:
-            return No("no-contract", ", ".join(tickers), near=True)
-        return Hit(tuple(targets), (phrase, *tickers))
+            failed.append(Failure("no-contract" if tickers else "no-coin", ", ".join(tickers)))
+        matched = (phrase,) if phrase is not None else ()
+        if not failed:
+            return Hit(tuple(targets), (*matched, *tickers))
+        return No(tuple(failed), near=True, matched=matched, blocking=blocking)
 
     def _is_sender(self, item: NewsItem) -> bool:
         if item.source and item.source.lower() == self._match.source.lower():
             return True
+        if self._match.path not in item.url:
+            return False
         # What readers of addresses disagree on (a backslash, blanks) names no sender.
         if not item.url or "\\" in item.url or not item.url.isprintable() or " " in item.url:
             return False
@@ -111,11 +122,10 @@ class ListingReading:
             and self._match.path in link.path
         )
 
-    def _blocked(self, lowered: str, squeezed: str) -> str | None:
+    def _blocking(self, lowered: str, squeezed: str) -> Iterable[str]:
         for phrase in self._none_of:
             if phrase in lowered or (" " in phrase and phrase.replace(" ", "") in squeezed):
-                return phrase
-        return None
+                yield phrase
 
 
 def _squeezed(text: str) -> str:

@@ -12,10 +12,12 @@ from attrs import frozen
 from msgspec import Struct
 
 from lowcap.core.clock import NS_PER_MS
-from lowcap.core.messages import NewsItem
+from lowcap.core.messages import Failure, NewsItem
 from lowcap.core.messages import Reading as Figure
+from lowcap.core.money import Side
 from lowcap.detection.coins import CoinTable
-from lowcap.detection.matchers.base import Hit, No, Texts, symbol_faults
+from lowcap.detection.matchers.base import Hit, No, Texts, no, symbol_faults
+from lowcap.detection.phrases import Group
 from lowcap.detection.text import normalise
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -44,6 +46,7 @@ _SANE_JOBS = (Decimal(-25_000_000), Decimal(6_000_000))
 _SANE_RATE = (Decimal(1), Decimal(25))
 _MOVE = Decimal("0.1")
 RATES = ("in-line", "up", "down")
+REGIMES = ("risk_on_strong", "inverted", "off")
 
 
 @frozen(kw_only=True)
@@ -62,10 +65,6 @@ class PayrollMatch:
     at_most: int | None = None
     at_least: int | None = None
     below: int | None = None
-
-    def phrases(self) -> list[str]:
-        """Prose is never read for figures."""
-        return []
 
     def faults(self) -> Iterable[str]:
         """What types cannot show, each with its path under the table."""
@@ -95,59 +94,102 @@ class PayrollMatch:
         )
 
 
+@frozen(kw_only=True)
+class PayrollPolicy:
+    """How prints turn into sides; set by a person, never inferred.
+
+    ``macro_regime``: ``risk_on_strong`` (strong jobs buy), ``inverted`` (they
+    sell), ``off``. ``surprise_guard`` vetoes a side that contradicts the sign
+    of actual less forecast.
+    """
+
+    macro_regime: str = "risk_on_strong"
+    surprise_guard: bool = False
+
+
 class Print(Struct, frozen=True):
-    """A payroll release as understood: jobs, and what the rate did against its reference."""
+    """A payroll release as understood.
+
+    Jobs, what the rate did against its reference, the New York day, and the
+    jobs above the forecast where there was one.
+    """
 
     jobs: Decimal
     rate_move: str
     day: str
+    surprise: Decimal | None = None
 
 
 class PayrollReading:
     """Compiled form of ``PayrollMatch``; all payroll triggers share one key a New York day."""
 
-    def __init__(self, match: PayrollMatch, key: str) -> None:
+    groups: tuple[Group, ...] = ()
+    has_topic = False
+
+    def __init__(self, match: PayrollMatch, key: str, side: Side, policy: PayrollPolicy) -> None:
         self._match = match
         self._key = key
+        self.lookout: dict[str, tuple[Group, ...]] = {}
+        self.names = frozenset({match.stream_id.lower()})
+        self._policy = policy
+        self._side = side.opposite if policy.macro_regime == "inverted" else side
 
     def judge(self, item: NewsItem, texts: Texts, coins: CoinTable) -> Hit | No:
         """Read the release, then compare it with this trigger's band."""
         if item.readings is None or item.source != self._match.stream_id:
-            return No("source")
-        release = read_release(item)
+            return no("source", item.source[:60])
+        release = texts.once("release", lambda: read_release(item))
         if isinstance(release, No):
             return release
         key = f"{self._key}:{release.day}"
         shown = f"{release.jobs} jobs, rate {release.rate_move}"
+        failed = []
         if not self._match.holds(release.jobs):
-            return No("band", shown, near=True, decides=key)
+            failed.append(Failure("band", shown))
         if release.rate_move != self._match.rate:
-            return No("rate", shown, near=True, decides=key)
-        return Hit(tuple((s, key) for s in self._match.symbols), (shown,), decides=key)
+            failed.append(Failure("rate", shown))
+        if self._policy.macro_regime == "off":
+            failed.append(Failure("regime", "macro_regime is off"))
+        against = release.surprise is not None and release.surprise * self._side.sign < 0
+        if self._policy.surprise_guard and against:
+            failed.append(Failure("surprise", f"{release.surprise} jobs against the forecast"))
+        if failed:
+            return No(tuple(failed), near=True, decides=key)
+        return Hit(
+            tuple((s, key) for s in self._match.symbols), (shown,), decides=key, side=self._side
+        )
 
 
 def read_release(item: NewsItem) -> Print | No:
     """The headline print of a release frame, or why there is none to trade on."""
     received_ms = item.received_ns // NS_PER_MS
     if item.time_ms is None or not 0 < item.time_ms < _TIME_MS_MAX:
-        return No("time", "no usable release time", near=True)
+        return no("time", "no usable release time", near=True)
     if item.time_ms > received_ms + AHEAD_MS_MAX:
         ahead_ms = item.time_ms - received_ms
-        return No("time", f"{ahead_ms} ms ahead of our clock", near=True)
+        return no("time", f"{ahead_ms} ms ahead of our clock", near=True)
     moment = datetime.fromtimestamp(item.time_ms / 1000, UTC).astimezone(NEW_YORK)
     if moment.weekday() >= 5 or not _WINDOW[0] <= moment.time() <= _WINDOW[1]:
-        return No("time", f"{moment:%a %H:%M:%S} New York is no release time", near=True)
+        return no("time", f"{moment:%a %H:%M:%S} New York is no release time", near=True)
     figures = item.readings or ()
     prints = [f for f in figures if _is_headline(f, _PAYROLLS)]
     jobs = {value for f in prints if (value := jobs_value(f.actual, f.unit)) is not None}
     if not jobs:
-        return No("no-print", "no payroll figure with a value", near=True)
+        return no("no-print", "no payroll figure with a value", near=True)
     if len(jobs) > 1:
-        return No("ambiguous", "two payroll figures with different values", near=True)
+        return no("ambiguous", "two payroll figures with different values", near=True)
     moves = _rate_moves(figures)
     if len(moves) > 1:
-        return No("ambiguous", "two jobless rates that differ", near=True)
-    return Print(jobs.pop(), moves.pop() if moves else "in-line", f"{moment:%Y-%m-%d}")
+        return no("ambiguous", "two jobless rates that differ", near=True)
+    value = jobs.pop()
+    forecasts = (jobs_value(f.forecast, f.unit) for f in prints)
+    forecast = next((each for each in forecasts if each is not None), None)
+    return Print(
+        value,
+        moves.pop() if moves else "in-line",
+        f"{moment:%Y-%m-%d}",
+        None if forecast is None else value - forecast,
+    )
 
 
 def _is_headline(figure: Figure, pattern: re.Pattern[str]) -> bool:

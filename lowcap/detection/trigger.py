@@ -1,0 +1,87 @@
+"""A trigger as configured: one ``[[trigger]]`` table, and the matcher that it selects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from attrs import Factory, frozen
+
+from lowcap.core.money import Side
+from lowcap.detection.matchers.base import Reading
+from lowcap.detection.matchers.listing import ListingMatch, ListingReading
+from lowcap.detection.matchers.mention import MentionMatch, MentionReading
+from lowcap.detection.matchers.payroll import PayrollMatch, PayrollPolicy, PayrollReading
+from lowcap.detection.matchers.roadmap import RoadmapMatch, RoadmapReading
+from lowcap.detection.matchers.text import TextMatch, TextReading
+
+AnyMatch = PayrollMatch | ListingMatch | TextMatch | MentionMatch | RoadmapMatch
+MATCHERS: dict[str, type[AnyMatch]] = {
+    "text": TextMatch,
+    "mention": MentionMatch,
+    "roadmap": RoadmapMatch,
+    "listing": ListingMatch,
+    "payroll": PayrollMatch,
+}
+TIERS = ("macro", "regular", "batch")
+BATCH = "batch"
+BY_ID, BY_TITLE = "id", "title"
+
+
+@frozen(kw_only=True)
+class Trigger:
+    """One ``[[trigger]]`` table. Ages and cool-downs in seconds, notional in USD.
+
+    ``side`` is None where the matcher decides (``"EITHER"`` in the file).
+    ``key`` is the stem of the dedupe keys, closed for ``cooldown_s`` by a
+    trade. ``once`` closes the story as well, known by the post's ``id`` or by
+    its ``title``, for ``once_s``. ``stand_in`` marks ids that are not the real
+    ones: such a trigger is off in live mode.
+    """
+
+    id: str
+    feeds: tuple[str, ...]
+    matcher: str
+    match: AnyMatch
+    key: str
+    side: Side | None
+    enabled: bool = True
+    stand_in: bool = False
+    tier: str = "regular"
+    max_age_s: int = 15
+    cooldown_s: int = 600
+    once: str = ""
+    once_s: int = 86_400
+    notional_usd: dict[str, Decimal] = Factory(dict)
+
+    def faults(self) -> Iterable[str]:
+        """What types cannot show, each with its path under the table."""
+        if self.tier not in TIERS:
+            yield f"tier: expected one of {', '.join(TIERS)}, not {self.tier!r}"
+        if not 1 <= self.max_age_s <= 86_400:
+            yield "max_age_s: expected 1 to 86400"
+        for name in ("cooldown_s", "once_s"):
+            if not 0 <= getattr(self, name) <= 31_536_000:
+                yield f"{name}: expected 0 to 31536000"
+        if not self.key.strip():
+            yield "key: expected the stem of the dedupe key"
+        if self.once not in ("", BY_ID, BY_TITLE):
+            yield f'once: expected "{BY_ID}", "{BY_TITLE}" or nothing, not {self.once!r}'
+        if (self.side is None) != isinstance(self.match, MentionMatch):
+            yield 'side: expected "EITHER" for matcher mention, "BUY" or "SELL" for the others'
+        for fault in self.match.faults():
+            yield f"match.{fault}"
+
+
+def compile_trigger(trigger: Trigger, hedge: tuple[str, ...], policy: PayrollPolicy) -> Reading:
+    """The matcher of a trigger, ready to judge."""
+    match = trigger.match
+    if isinstance(match, PayrollMatch):
+        return PayrollReading(match, trigger.key, trigger.side or Side.BUY, policy)
+    if isinstance(match, ListingMatch):
+        return ListingReading(match, trigger.key)
+    if isinstance(match, MentionMatch):
+        return MentionReading(match, hedge, trigger.key)
+    if isinstance(match, RoadmapMatch):
+        return RoadmapReading(match, hedge, trigger.key)
+    return TextReading(match, hedge, trigger.key)

@@ -1,0 +1,52 @@
+"""BWE News frames: headlines with the sender's guess at the coins, stamped in seconds."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from lowcap.core.messages import NewsItem, NotNews
+from lowcap.feeds.decode import read_frame
+from lowcap.feeds.posts import milliseconds
+
+
+class _Frame(Struct):
+    source_name: str | None = None
+    news_title: str | None = None
+    coins_included: list[str] | None = None
+    url: str | None = None
+    timestamp: int | float | None = None
+
+
+_decoder: msgspec.json.Decoder[_Frame | list[_Frame]] = msgspec.json.Decoder(_Frame | list[_Frame])
+
+
+class BweDecoder:
+    """Frames of the BWE socket."""
+
+    def __init__(self, feed: str) -> None:
+        self._feed = feed
+
+    def decode(self, frame: bytes, received_ns: int) -> NewsItem | NotNews:
+        """The news item of a frame, or of the one object in an array. Never raises.
+
+        An array of several is a fault: one frame is one decision, and taking
+        the first would drop the others unseen.
+        """
+        data = read_frame(_decoder, frame)
+        if isinstance(data, list):
+            data = data[0] if len(data) == 1 else NotNews(f"array of {len(data)} items", fault=True)
+        if isinstance(data, NotNews):
+            return data
+        if not data.news_title:
+            return NotNews("no text")
+        coins = data.coins_included
+        return NewsItem(
+            feed=self._feed,
+            received_ns=received_ns,
+            time_ms=milliseconds(data.timestamp),
+            source=data.source_name or "",
+            title=data.news_title,
+            url=data.url or "",
+            coins=None if coins is None else tuple(coins),
+        )

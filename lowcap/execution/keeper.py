@@ -141,12 +141,14 @@ class Keeper:
     async def _keep_contracts(self) -> None:
         """Leverage and margin type of every symbol, ahead of any signal; filters kept young."""
         await self.recovered.wait()
+        read_again_s = trio.current_time() + CONTRACTS_EVERY_S
         while True:
-            await self._until_done("venue", self._prepare_symbols)
-            with trio.move_on_after(CONTRACTS_EVERY_S) as scope:
-                await self._replan.wait()
             self._replan = trio.Event()
+            await self._until_done("venue", self._prepare_symbols)
+            with trio.move_on_at(read_again_s) as scope:
+                await self._replan.wait()
             if scope.cancelled_caught:
+                read_again_s = trio.current_time() + CONTRACTS_EVERY_S
                 await self._until_done("venue", self._read_contracts)
 
     def replan(self) -> None:

@@ -76,7 +76,7 @@ def _content(path: Path, *, guarded: bool) -> bytes:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a path"
         raise ConnectionLost(f"key file {path}: {reason}") from error
-    with os.fdopen(number, "rb") as file:
+    try:
         found = os.fstat(number)
         if not stat.S_ISREG(found.st_mode):
             raise ConnectionLost(f"key file {path}: not a regular file")
@@ -84,10 +84,11 @@ def _content(path: Path, *, guarded: bool) -> bytes:
             raise ConnectionLost(f"key file {path}: readable by others; chmod 600 {path}")
         if not guarded and found.st_uid not in (os.geteuid(), 0):
             raise ConnectionLost(f"key file {path}: of another user; chown it and chmod 600 {path}")
-        try:
-            return file.read(KEY_BYTES_MAX)
-        except OSError as error:
-            raise ConnectionLost(f"key file {path}: {error.strerror}") from error
+        return os.read(number, KEY_BYTES_MAX)
+    except OSError as error:
+        raise ConnectionLost(f"key file {path}: {error.strerror}") from error
+    finally:
+        os.close(number)
 
 
 def _one_word(content: bytes, where: str) -> str:

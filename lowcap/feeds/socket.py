@@ -19,7 +19,7 @@ from lowcap.net.wire import Wire, WireLimits, run_wire
 from lowcap.settings import Feed
 
 # The session pings by itself, since it wants to know how long the answer takes.
-LIMITS = WireLimits(ping_every_s=math.inf, pong_within_s=5, frame_bytes_max=8_388_608)
+LIMITS = WireLimits(ping_every_s=math.inf, pong_within_s=5, close_s=0.5, frame_bytes_max=8_388_608)
 
 
 class FeedSession(NewsSession):

@@ -149,7 +149,6 @@ class HttpxPort:
         deadlines = httpx.Timeout(connect=connect_s, read=chunk_s, write=connect_s, pool=connect_s)
         # Compression would hold lines back until a block is full.
         asked = {**headers, "accept-encoding": "identity"}
-        lines = _Lines()
         async with self._slots:
             try:
                 async with self._client.stream(
@@ -159,9 +158,7 @@ class HttpxPort:
                         message = f"{_bare(url)}: HTTP {reply.status_code}"
                         raise HttpRefused(message, reply.status_code, dict(reply.headers))
                     on_open()
-                    async for chunk in reply.aiter_bytes():
-                        for line in lines.feed(chunk):
-                            on_line(line)
+                    await _read_lines(reply, on_line)
             except httpx.ReadTimeout as error:
                 raise ConnectionLost(f"{_bare(url)}: nothing for {chunk_s:g} s") from error
             except httpx.RequestError as error:
@@ -198,6 +195,23 @@ def retry_after_s(headers: Mapping[str, str], now_ms: int) -> float | None:
 def _bare(url: str) -> str:
     """``url`` without its query, which may carry a signature."""
     return url.partition("?")[0]
+
+
+async def _read_lines(reply: httpx.Response, on_line: Callable[[bytes], None]) -> None:
+    """Hand over the lines of ``reply`` until it ends or something raises."""
+    lines, failure = _Lines(), None
+    with trio.CancelScope() as scope:
+        async for chunk in reply.aiter_bytes():
+            try:
+                for line in lines.feed(chunk):
+                    on_line(line)
+            except Exception as error:
+                # Leaving the loop here would strand the generators below it: they end by being
+                # cancelled.
+                failure = error
+                scope.cancel(reason="a line could not be taken")
+    if failure is not None:
+        raise failure
 
 
 class _Lines:

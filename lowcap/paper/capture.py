@@ -87,6 +87,7 @@ def _lines(path: Path, data: bytes) -> Iterator[CaptureLine]:
         if not text.strip():
             continue
         try:
+            text.decode()  # the frame is kept as it is, and so not looked into
             line = decoder.decode(text)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ConfigError([f"{path}:{number}: {error}"]) from error
@@ -102,7 +103,7 @@ def _wrong(line: CaptureLine) -> str:
         if not line.feed:
             return "a fault needs a feed"
         return fault_in(line.feed, line.fault, line.seconds, line.count)
-    return "" if bytes(line.frame) else "neither a frame nor a fault"
+    return "" if line.wire_frame() else "neither a frame nor a fault"
 
 
 def market_lines(lines: Iterable[CaptureLine]) -> tuple[MarketLine, ...]:

@@ -89,6 +89,15 @@ class FeedRoom:
             self._forget(client)
             client.end()
 
+    def _assign(self, line: FeedLine, feed: str) -> None:
+        """A connection belongs to the feed that was asked for last: HTTP clients share them."""
+        self._part(line)
+        self._lines[feed].add(line)
+
+    def _part(self, line: FeedLine) -> None:
+        for lines in self._lines.values():
+            lines.discard(line)
+
     def _forget(self, client: Client) -> None:
         if client in self._clients[client.feed]:
             self._clients[client.feed].remove(client)

@@ -138,8 +138,7 @@ class FeedServer(FeedRoom):
                 line, partial(self._reply, line), partial(self._upgrade, line), admit=self._admit
             )
         finally:
-            for lines in self._lines.values():
-                lines.discard(line)
+            self._part(line)
 
     def _admit(self, request: HttpRequest) -> HttpReply | None:
         """Why a request for a WebSocket gets a reply of HTTP."""
@@ -165,7 +164,7 @@ class FeedServer(FeedRoom):
             client.hears_news = feed not in self._silent
             line.on_text = client.gone_out
             clients.append(client)
-            self._lines[feed].add(line)
+            self._assign(line, feed)
             self._greet(client, _query_of(targets[0]))
             with self._connected(client):
                 await trio.sleep_forever()
@@ -241,11 +240,10 @@ class FeedServer(FeedRoom):
             return HttpReply(503, {}, b"")
         if feed not in OVER_HTTP:
             return HttpReply(426, {"upgrade": "websocket"}, b"")
-        self._lines[feed].add(line)
+        self._assign(line, feed)
         if feed in webfeeds.POLLED:
             return await self._polled(feed, request)
-        key, streams = self._keys.get(feed, ""), len(self._clients[feed])
-        refusal = webfeeds.x_refusal(request, key, streams)
+        refusal = webfeeds.x_refusal(request, self._keys.get(feed, ""), self.clients(feed))
         return refusal or HttpStream(webfeeds.JSON, partial(self._stream_lines, feed, line))
 
     async def _polled(self, feed: str, request: HttpRequest) -> HttpReply | None:

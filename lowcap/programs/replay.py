@@ -35,6 +35,7 @@ LEAD_MS = 10_000
 TAIL_MS = 10_000
 PROGRESS_EVERY_NS = 100_000_000
 OVER_HTTP = frozenset({"twitter", "upbit"})
+POLL_S = 1
 KEY_ENV = "REPLAY_KEY"  # X's stream is never asked for without a key; the simulator takes any
 
 Show = Callable[[int, int], None]
@@ -52,6 +53,11 @@ class Session:
     def feeds(self) -> frozenset[str]:
         """The feeds that have lines."""
         return frozenset(line.feed for line in self.lines)
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        """The symbols that have prices."""
+        return frozenset(price.symbol for price in self.prices)
 
     @property
     def last_ms(self) -> int:
@@ -151,14 +157,26 @@ def replay_session(
     Raises:
         LowcapError: the daemon cannot start.
     """
-    _run._r.seed(seed)  # the order in which ready tasks run, the one choice Trio makes by chance
+    # The order in which ready tasks run must hang on nothing but the seed: Trio's own switch
+    # for reproducible tests, and the one choice that it makes by chance.
+    _run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]
+    _run._r.seed(seed)
     failed: LowcapError | None = None
     try:
         with tempfile.TemporaryDirectory(prefix="lowcap-replay-") as folder:
-            return trio.run(
-                _play, session, settings, Path(folder), ring, config_hash, seed, show,
-                clock=trio.testing.MockClock(autojump_threshold=0),
-            )  # fmt: skip
+            around = Surroundings(
+                net=MemoryNet(),
+                clock=ReplayClock(session.lines[0].t_ms - LEAD_MS),
+                state_dir=Path(folder),
+                environ={KEY_ENV: "replay"},
+                ring=ring,
+                config_hash=config_hash,
+                sync_in_thread=False,
+                seed=seed,
+            )
+            virtual = trio.testing.MockClock(autojump_threshold=0)
+            tally = trio.run(_play, session, settings, around, show, clock=virtual)
+            return _head(session, settings, around) | tally.report(session.symbols)
     except* KeyboardInterrupt:
         failed = None
     except* LowcapError as group:
@@ -166,26 +184,15 @@ def replay_session(
     raise failed or click.Abort
 
 
-async def _play(
-    session: Session,
-    settings: Settings,
-    folder: Path,
-    ring: LogRing,
-    config_hash: str,
-    seed: int,
-    show: Show,
-) -> Json:
+async def _play(session: Session, settings: Settings, around: Surroundings, show: Show) -> Tally:
     """Feeds, exchange and daemon in one network in memory, from before the first line on."""
-    clock = ReplayClock(session.lines[0].t_ms - LEAD_MS)
-    began_ms = now_ms(clock)
-    net, stop, tally = MemoryNet(), trio.Event(), Tally()
-    feeds, played, unheard = FeedServer(net, clock), 0, Counter[str]()
+    clock, tally, played, stop = around.clock, Tally(), 0, trio.Event()
+    now_ms(clock)  # the recording's time begins here
+    feeds = FeedServer(around.net, clock)
 
-    def on_sent(line: CaptureLine, clients: int) -> None:
+    def on_sent(line: CaptureLine, concerned: int) -> None:
         nonlocal played
         played += 1
-        if not clients:
-            unheard[line.feed] += 1
 
     async def keep_showing() -> None:
         while True:
@@ -194,17 +201,7 @@ async def _play(
 
     async with trio.open_nursery() as nursery:
         await nursery.start(feeds.run)
-        around = Surroundings(
-            net=net,
-            clock=clock,
-            state_dir=folder,
-            environ={KEY_ENV: "replay"},
-            ring=ring,
-            config_hash=config_hash,
-            sync_in_thread=False,
-            seed=seed,
-        )
-        dry = dry_settings(settings, session.feeds, feeds.port, folder, seed)
+        dry = dry_settings(settings, session.feeds, feeds.port, around)
 
         async def daemon(task_status: trio.TaskStatus[Commands]) -> None:
             await run_daemon(dry, around, stop, script=session.prices, task_status=task_status)
@@ -213,40 +210,46 @@ async def _play(
         commands: Commands = await nursery.start(daemon)
         if commands.parts is None:
             raise AssertionError("the rooms are open")
-        parts = commands.parts
-        parts.desk.ledger.read_with(tally.read)
+        commands.parts.desk.ledger.read_with(tally.read)
         nursery.start_soon(keep_showing)
         await feeds.play(session.lines, speed=None, on_sent=on_sent)
         await trio.sleep((session.last_ms + TAIL_MS - now_ms(clock)) / 1000)
-        tally.see_end(parts)
+        tally.see_end(commands.parts)
         stop.set()
+    return tally
+
+
+def _head(session: Session, settings: Settings, around: Surroundings) -> Json:
+    """What was played, and how."""
+    counts = Counter(line.feed for line in session.lines)
+    heard = {name for name, feed in settings.feed.items() if feed.enabled}
     return {
         "captures": list(session.names),
-        "began": iso_ms(began_ms),
+        "began": iso_ms(session.lines[0].t_ms - LEAD_MS),
         "ended": iso_ms(session.last_ms + TAIL_MS),
-        "config_hash": config_hash,
-        "seed": seed,
-        "lines": dict(sorted(Counter(line.feed for line in session.lines).items())),
-        "unheard": dict(sorted(unheard.items())),
-        **tally.report({price.symbol for price in session.prices}),
+        "config_hash": around.config_hash,
+        "seed": around.seed,
+        "lines": dict(sorted(counts.items())),
+        "unheard": sorted(session.feeds - heard),
     }
 
 
 def dry_settings(
-    settings: Settings, feeds: frozenset[str], port: int, folder: Path, seed: int
+    settings: Settings, feeds: frozenset[str], port: int, around: Surroundings
 ) -> Settings:
     """``settings`` as they are, but on paper, without keys, and with the feed server's addresses.
 
-    Feeds without lines are off, and so is whatever else would ask the outside.
+    Feeds without lines are off, and so are capitalisations: today's would not
+    be those of the recording.
     """
     return attrs.evolve(
         settings,
         mode="dry",
-        state=attrs.evolve(settings.state, dir=str(folder)),
+        state=attrs.evolve(settings.state, dir=str(around.state_dir)),
         control=Control(),
         exchange=ExchangeSettings(),
         caps=attrs.evolve(settings.caps, enabled=False),
-        paper=attrs.evolve(settings.paper, seed=seed, port=0),
+        paper=attrs.evolve(settings.paper, seed=around.seed, port=0),
         shutdown=Shutdown(positions="keep"),
         feed={
             name: _redirected(name, feed, port, enabled=feed.enabled and name in feeds)
@@ -256,6 +259,7 @@ def dry_settings(
 
 
 def _redirected(name: str, feed: Feed, port: int, *, enabled: bool) -> Feed:
+    """A feed that gets what was recorded of it, over one connection that lasts."""
     scheme = "http" if feed.format in OVER_HTTP else "ws"
     return attrs.evolve(
         feed,
@@ -264,6 +268,8 @@ def _redirected(name: str, feed: Feed, port: int, *, enabled: bool) -> Feed:
         auth="bearer" if feed.format == "twitter" else "none",
         key_file="",
         key_env=KEY_ENV if feed.format == "twitter" else "",
+        renew_h=0,
+        poll_s=POLL_S,
     )
 
 

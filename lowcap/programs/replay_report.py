@@ -136,7 +136,7 @@ class Tally:
         if parts.flow.unrecorded:
             self._reasons["not recorded, too many at once"] += parts.flow.unrecorded
 
-    def report(self, priced: set[str]) -> Json:
+    def report(self, priced: frozenset[str]) -> Json:
         """Everything as plain values; ``priced`` are the symbols whose prices were recorded."""
         rows = [self._sums[name].row(name) for name in sorted(self._sums)]
         total = _Sums()
@@ -167,13 +167,15 @@ def lines_of(report: Json) -> list[str]:
     """A report for people, at most 80 columns wide."""
     heard = ", ".join(f"{feed} {count}" for feed, count in report["lines"].items())
     lines = [
-        cut(f"replay of {', '.join(report['captures'])}", WIDTH),
-        f"{report['began']} to {report['ended']}, paper money",
-        cut(f"lines: {heard}", WIDTH),
+        cut(plain(f"replay of {', '.join(report['captures'])}"), WIDTH),
+        f"{report['began']} to {report['ended']}",
+        "paper money; no capitalisations, so sizes are not tiered",
+        cut(plain(f"lines: {heard}"), WIDTH),
     ]
     if report["unheard"]:
-        unheard = ", ".join(f"{feed} {count}" for feed, count in report["unheard"].items())
-        lines.append(cut(f"lines that no feed of the configuration heard: {unheard}", WIDTH))
+        unheard = ", ".join(report["unheard"])
+        unheard = plain(f"off or unknown in the configuration, not heard: {unheard}")
+        lines.append(cut(unheard, WIDTH))
     if report["unpriced"]:
         symbols = ", ".join(report["unpriced"])
         lines.append(cut(f"no recorded prices, a random walk instead: {symbols}", WIDTH))

@@ -26,20 +26,26 @@ from lowcap.net.net import MemoryNet, Net
 from lowcap.observe.logs import LogRing
 from lowcap.paper.auth import Account
 from lowcap.paper.exchange import Exchange, ExchangeSetup
-from lowcap.paper.feedserver import FeedServer
+from lowcap.paper.feedserver import OVER_HTTP, FeedServer
 from lowcap.paper.server import PaperServer
 from lowcap.settings import ExchangeSettings, Settings, State
 
 PAYROLL_MORNING_NS = 1_770_384_590 * 10**9  # 2026-02-06 13:29:50 UTC, 08:29:50 in New York
 OPERATOR = Peer(1000, 1, "admin")
 KEYS = ("stage-key", "stage-secret")
-FEEDS = ("tokyo", "toa_news", "synoptic")
 
 
 def settings_for(folder: Path, **changes: Any) -> Settings:
-    """The shipped configuration with the state in ``folder``."""
+    """The shipped configuration with the state in ``folder``; capitalisations are off."""
     settings, _ = load(shipped("config.toml"), {})
-    return attrs.evolve(settings, state=State(dir=str(folder)), **changes)
+    given: dict[str, Any] = {"state": State(dir=str(folder))}
+    given["caps"] = attrs.evolve(settings.caps, enabled=False)
+    return attrs.evolve(settings, **(given | changes))
+
+
+def feed_url(name: str, port: int) -> str:
+    """The address of a feed at a feed server of ours."""
+    return f"{'http' if name in OVER_HTTP else 'ws'}://127.0.0.1:{port}/{name}"
 
 
 class Stage:
@@ -62,7 +68,7 @@ class Stage:
         await nursery.start(self.feeds.run)
         keys = self.folder / "keys"
         keys.mkdir(exist_ok=True)
-        for name, text in zip(("api-key", "api-secret"), KEYS, strict=True):
+        for name, text in (*zip(("api-key", "api-secret"), KEYS, strict=True), ("x", "stage-x")):
             (keys / name).write_text(text)
             (keys / name).chmod(0o600)
 
@@ -78,9 +84,14 @@ class Stage:
                 credentials_dir=str(self.folder / "keys"),
             ),
             feed={
-                name: attrs.evolve(feed, url=f"ws://127.0.0.1:{feed_port}/{name}")
+                name: attrs.evolve(
+                    feed,
+                    url=feed_url(name, feed_port),
+                    key_file=str(self.folder / "keys" / "x") if feed.auth == "bearer" else "",
+                )
                 for name, feed in self._settings.feed.items()
             },
+            caps=attrs.evolve(self._settings.caps, url=f"http://127.0.0.1:{feed_port}/coingecko"),
         )
 
     @asynccontextmanager
@@ -183,7 +194,7 @@ def is_ready(commands: Commands) -> bool:
         and len(parts.venue.leverage) == len(parts.venue.contracts) > 0
         and bool(parts.desk.quotes)
         and parts.venue.socket.is_up
-        and all(feed.status.state == "up" for feed in parts.feeds)
+        and all(feed.status.state in ("up", "off") for feed in parts.feeds)
         and not parts.desk.book.state.holds
     )
 

@@ -17,10 +17,18 @@ from lowcap.paper.feedserver import FeedServer
 from tests.long.kill import Round, listing, play
 from tests.long.real_frames import clusters, corpus_file, judge, read_capture
 from tests.long.real_frames import play as play_real
-from tests.long.rig import Process, call, ledger_records, running, wait_ready, write_config
+from tests.long.rig import (
+    FEEDS,
+    Process,
+    call,
+    ledger_records,
+    running,
+    wait_ready,
+    write_config,
+)
 from tests.long.soak import soak
 
-NO_FEEDS = {name: {"enabled": False} for name in ("tokyo", "toa_news", "synoptic")}
+NO_FEEDS = {name: {"enabled": False} for name in FEEDS}
 
 
 def _lowcapd(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:

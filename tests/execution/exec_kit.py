@@ -120,7 +120,7 @@ class Room:
             trigger="test", feed="test", side=side, targets=(target,), matched=(), tier="macro",
             age_ms=1, age_ms_max=1_000, cooldown_s=600,
         )  # fmt: skip
-        return self.desk.enter(signal, target, 0)
+        return self.desk.enter(signal, target, self.desk.wishes([target])[0], 0)
 
     def held(self, symbol: str = XRP) -> Decimal:
         """What the venue says that we hold."""

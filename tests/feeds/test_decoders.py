@@ -79,6 +79,8 @@ def test_the_post_shape() -> None:
         *(True, True, True, False),
     )
     assert item.markup == "tree"
+    assert [_tree(POST | q).is_quote for q in ({}, {"isQuote": True})] == [False, True]
+    assert _tree(POST | {"info": {"isQuote": True}}).is_quote
     assert item.readings is None
 
 
@@ -324,7 +326,7 @@ def test_a_field_of_another_type_is_no_news(key: str, value: object) -> None:
         assert key in answer.reason
 
 
-@pytest.mark.parametrize("key", ["isRetweet", "isReply", "isSelfReply"])
+@pytest.mark.parametrize("key", ["isRetweet", "isReply", "isSelfReply", "isQuote"])
 @pytest.mark.parametrize("value", ["true", "false", 1, 0, [], {}])
 def test_a_flag_of_another_type_is_no_news(key: str, value: object) -> None:
     for frame in (POST | {"info": {key: value}}, POST | {key: value}):

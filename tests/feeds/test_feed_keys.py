@@ -244,7 +244,8 @@ async def test_a_key_in_a_closing_word_goes_no_further(
     async def act(session: NewsSession, listener: Listener) -> None:
         await trio.sleep(1)
         socket: Any = server.wires[-1]
-        await socket._socket.aclose(1008, f"key {KEY} is unknown")
+        with trio.move_on_after(1):
+            await socket._socket.aclose(1008, f"key {KEY} is unknown")
         await trio.sleep(1)
         assert "1008 key *** is unknown" in listener.said()
         assert KEY not in listener.said()

@@ -202,7 +202,7 @@ async def test_notices_that_cannot_be_read_are_told_once(
 
     async def act(session: NewsSession, listener: Listener) -> None:
         await trio.sleep(1)
-        upbit.body = b'{"data":{"notices":[5,{"title":7},{"title":"no time"},"\\ud800",null]}}'
+        upbit.body = b'{"data":{"notices":[5,{"title":7},{"title":"no time"},"x",null]}}'
         await trio.sleep(30)
         assert len(listener.frames) == 5
 

@@ -22,7 +22,10 @@ Answer = Callable[[Caller], Awaitable[None]]
 def _feed(folder: Path, **changes: object) -> Feed:
     return feed_of(
         url="http://127.0.0.1:40000/stream?expansions=author_id",
-        **{"format": "twitter", "auth": "bearer", "idle_s": 20, "text_ping_s": 0},
+        format="twitter",
+        auth="bearer",
+        idle_s=20,
+        text_ping_s=0,
         **{"key_file": key_in(folder), **changes},
     )
 

@@ -22,6 +22,7 @@ from lowcap.core.facts import Record
 from lowcap.ledger.record import decode_line
 
 Json = dict[str, Any]
+FEEDS = ("bwe", "tokyo", "toa_news", "phoenix", "synoptic", "twitter", "upbit")
 
 
 def write_config(folder: Path, overlay: Json) -> Path:
@@ -29,10 +30,14 @@ def write_config(folder: Path, overlay: Json) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.toml").write_bytes(shipped("config.toml").read_bytes())
     (folder / "config.d").mkdir(exist_ok=True)
-    tree = {
+    tree: Json = {
         "state": {"dir": str(folder / "state")},
         "control": {"socket": str(folder / "c.sock")},
+        "caps": {"enabled": False},
     } | overlay
+    # Feeds that nobody mentions are off: nothing here may leave the machine.
+    told = tree.get("feed", {})
+    tree["feed"] = {name: told.get(name, {"enabled": False}) for name in FEEDS} | told
     (folder / "config.d" / "rig.toml").write_text(tomli_w.dumps(tree))
     return folder / "config.toml"
 

@@ -44,13 +44,14 @@ class Listener:
 class Serving:
     """A feed server that runs, and how to reach it."""
 
-    def __init__(self, net: Net, server: FeedServer) -> None:
+    def __init__(self, net: Net, server: FeedServer, s: str) -> None:
         self.net = net
+        self._s = s
         self.server = server
         self._http = HttpxPort(net)
 
     def url(self, path: str, scheme: str = "ws") -> str:
-        return f"{scheme}://127.0.0.1:{self.server.port}/{path}"
+        return f"{scheme}{self._s}://127.0.0.1:{self.server.port}/{path}"
 
     @asynccontextmanager
     async def listener(self, path: str, **headers: str) -> AsyncIterator[Listener]:
@@ -94,9 +95,7 @@ class Serving:
 
     async def get(self, path: str, **headers: str) -> HttpReply:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return await self._http.request(
-            "GET", self.url(path, "http"), headers=named, timeout_s=400
-        )
+        return await self._http.request("GET", self.url(path, "http"), headers=named, timeout_s=400)
 
     async def raw(self, first_bytes: bytes) -> trio.abc.Stream:
         """A stream that has said ``first_bytes``."""
@@ -126,18 +125,16 @@ async def read_for(stream: trio.abc.Stream, seconds: float) -> bytes:
 
 @asynccontextmanager
 async def serving(
-    net: Net | None = None, clock: Clock | None = None, **options: Any
+    net: Net | None = None, clock: Clock | None = None, *, s: str = "", **options: Any
 ) -> AsyncIterator[Serving]:
-    """A feed server for the length of the block."""
+    """A feed server for the length of the block; ``s`` stands behind ws and http in URLs."""
     server_net = net or MemoryNet()
     server = FeedServer(server_net, clock or LoopClock(AT_MS * 1_000_000), **options)
     async with trio.open_nursery() as nursery:
         await nursery.start(server.run)
-        here = Serving(server_net, server)
+        here = Serving(server_net, server, s)
         try:
             yield here
         finally:
             await here.aclose()
         nursery.cancel_scope.cancel()
-
-

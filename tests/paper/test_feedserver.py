@@ -6,16 +6,18 @@ import msgspec
 import pytest
 import trio
 from feedserver_kit import HANDSHAKE, Serving, read_for, serving
+from trio.testing import MockClock
 
 from lowcap.core.errors import NotSent
 
-pytestmark = pytest.mark.usefixtures("autojump_clock")
 USER = b'{"user":{"username":"trader"}}'
 NEWS = [f'{{"title":"story {n}"}}'.encode() for n in range(5)]
 
 
 @pytest.mark.parametrize("feed", ["bwe", "tokyo", "toa_news", "phoenix", "seventeenth"])
-async def test_text_pings_are_answered_and_news_arrives(feed: str) -> None:
+async def test_text_pings_are_answered_and_news_arrives(
+    feed: str, autojump_clock: MockClock
+) -> None:
     async with serving() as here, here.listener(f"{feed}/ws?x=1") as client:
         client.say("ping")
         await client.hears(1)
@@ -26,7 +28,9 @@ async def test_text_pings_are_answered_and_news_arrives(feed: str) -> None:
     assert (counts.connects, counts.sent, counts.answers, counts.dropped) == (1, 1, 1, 0)
 
 
-async def test_bwe_and_synoptic_know_no_login_and_synoptic_no_text_ping() -> None:
+async def test_bwe_and_synoptic_know_no_login_and_synoptic_no_text_ping(
+    autojump_clock: MockClock,
+) -> None:
     async with serving() as here:
         for feed, pongs in (("bwe", [b"pong"]), ("synoptic", [])):
             async with here.listener(feed) as client:
@@ -48,7 +52,7 @@ async def settle(here: Serving, feed: str) -> None:
 
 
 @pytest.mark.parametrize("feed", ["tokyo", "toa_news", "seventeenth"])
-async def test_any_login_is_good_where_no_key_is_set(feed: str) -> None:
+async def test_any_login_is_good_where_no_key_is_set(feed: str, autojump_clock: MockClock) -> None:
     async with serving() as here, here.listener(feed) as client:
         here.server.send(feed, NEWS[0])
         client.say("login some-key")
@@ -57,13 +61,13 @@ async def test_any_login_is_good_where_no_key_is_set(feed: str) -> None:
 
 
 @pytest.mark.parametrize("line", ["login a b", "login ", "log me in", '{"login":"key"}'])
-async def test_a_tree_server_calls_a_bad_line_bad(line: str) -> None:
+async def test_a_tree_server_calls_a_bad_line_bad(line: str, autojump_clock: MockClock) -> None:
     async with serving() as here, here.listener("tokyo") as client:
         client.say(line)
         assert await client.hears(1) == [b"Invalid login syntax"]
 
 
-async def test_a_tree_server_is_silent_until_the_right_key_comes() -> None:
+async def test_a_tree_server_is_silent_until_the_right_key_comes(autojump_clock: MockClock) -> None:
     async with serving(keys={"tokyo": "right"}) as here, here.listener("tokyo") as client:
         assert here.server.send("tokyo", NEWS[0]) == 0
         client.say("login wrong")
@@ -77,14 +81,21 @@ async def test_a_tree_server_is_silent_until_the_right_key_comes() -> None:
         assert here.server.counts["tokyo"].withheld == 2
 
 
-async def test_an_anonymous_client_hears_news_where_the_server_lets_it() -> None:
-    async with serving(keys={"toa_news": "right"}, silent_without_login=False) as here:
-        async with here.listener("toa_news") as client:
-            here.server.send("toa_news", NEWS[0])
-            assert await client.hears(1) == [NEWS[0]]
+async def test_an_anonymous_client_hears_news_where_the_server_lets_it(
+    autojump_clock: MockClock,
+) -> None:
+    keys = {"toa_news": "right"}
+    async with (
+        serving(keys=keys, silent_without_login=False) as here,
+        here.listener("toa_news") as client,
+    ):
+        here.server.send("toa_news", NEWS[0])
+        assert await client.hears(1) == [NEWS[0]]
 
 
-async def test_phoenix_takes_a_key_in_the_header_or_by_login_and_none_at_all() -> None:
+async def test_phoenix_takes_a_key_in_the_header_or_by_login_and_none_at_all(
+    autojump_clock: MockClock,
+) -> None:
     async with serving(keys={"phoenix": "right"}) as here:
         async with here.listener("phoenix", **{"x-api-key": "right"}) as client:
             client.say("login right")
@@ -99,7 +110,7 @@ async def test_phoenix_takes_a_key_in_the_header_or_by_login_and_none_at_all() -
         assert "HTTP 401" in await here.refused("phoenix", **{"x-api-key": "wrong"})
 
 
-async def test_synoptic_wants_its_key_in_the_handshake() -> None:
+async def test_synoptic_wants_its_key_in_the_handshake(autojump_clock: MockClock) -> None:
     async with serving(keys={"synoptic": "right"}) as here:
         assert "HTTP 401" in await here.refused("synoptic")
         assert "HTTP 401" in await here.refused("synoptic?apiKey=wrong")
@@ -113,7 +124,7 @@ async def test_synoptic_wants_its_key_in_the_handshake() -> None:
         assert here.server.counts["synoptic"].connects == 2
 
 
-async def test_synoptic_replays_the_last_posts_when_asked() -> None:
+async def test_synoptic_replays_the_last_posts_when_asked(autojump_clock: MockClock) -> None:
     async with serving() as here:
         for frame in NEWS:
             here.server.send("synoptic", frame)
@@ -127,7 +138,7 @@ async def test_synoptic_replays_the_last_posts_when_asked() -> None:
             assert client.frames == [NEWS[0]]
 
 
-async def test_a_welcome_comes_first_where_one_is_set() -> None:
+async def test_a_welcome_comes_first_where_one_is_set(autojump_clock: MockClock) -> None:
     async with serving() as here:
         here.server.welcome["bwe"] = b'{"type":"welcome","message":"connected"}'
         async with here.listener("bwe") as client:
@@ -138,7 +149,7 @@ async def test_a_welcome_comes_first_where_one_is_set() -> None:
             assert client.frames == [NEWS[0]]
 
 
-async def test_feeds_do_not_hear_each_other() -> None:
+async def test_feeds_do_not_hear_each_other(autojump_clock: MockClock) -> None:
     async with serving() as here, here.listener("tokyo") as tokyo, here.listener("bwe") as bwe:
         here.server.send("tokyo", NEWS[0])
         here.server.send("bwe", NEWS[1])
@@ -146,7 +157,7 @@ async def test_feeds_do_not_hear_each_other() -> None:
         assert await bwe.hears(1) == [NEWS[1]]
 
 
-async def test_the_server_sends_protocol_pings() -> None:
+async def test_the_server_sends_protocol_pings(autojump_clock: MockClock) -> None:
     async with serving() as here:
         stream = await here.raw(HANDSHAKE % b"tokyo")
         got = await read_for(stream, 16)
@@ -155,7 +166,7 @@ async def test_the_server_sends_protocol_pings() -> None:
         await stream.aclose()
 
 
-async def test_login_bytes_that_are_no_text_harm_nobody() -> None:
+async def test_login_bytes_that_are_no_text_harm_nobody(autojump_clock: MockClock) -> None:
     async with serving() as here, here.listener("tokyo") as other:
         stream = await here.raw(HANDSHAKE % b"tokyo")
         await read_for(stream, 1)
@@ -167,7 +178,9 @@ async def test_login_bytes_that_are_no_text_harm_nobody() -> None:
         await stream.aclose()
 
 
-async def test_a_full_queue_drops_and_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_queue_drops_and_counts(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
     def full(frame: bytes) -> bool:
         raise NotSent("the connection's queue is full")
 
@@ -181,7 +194,9 @@ async def test_a_full_queue_drops_and_counts(monkeypatch: pytest.MonkeyPatch) ->
         assert (here.server.counts["bwe"].sent, here.server.counts["bwe"].dropped) == (1, 1)
 
 
-async def test_a_socket_feed_is_no_http_and_an_http_feed_no_socket() -> None:
+async def test_a_socket_feed_is_no_http_and_an_http_feed_no_socket(
+    autojump_clock: MockClock,
+) -> None:
     async with serving() as here:
         assert (await here.get("bwe")).status == 426
         assert "HTTP 400" in await here.refused("twitter")

@@ -31,6 +31,11 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     return kept | {"HOME": str(home), "PYTHONUNBUFFERED": "1", "LC_ALL": "C.UTF-8"} | more
 
 
+def closed_port(feed: str) -> str:
+    """An address for a feed at which nobody listens."""
+    return f"{'http' if feed in ('twitter', 'upbit') else 'ws'}://127.0.0.1:9/x"
+
+
 class Daemon:
     """``lowcapd run`` in a folder of its own; its feeds point at a closed port."""
 
@@ -45,7 +50,8 @@ class Daemon:
         tree = {
             "state": {"dir": str(folder / "state")},
             "control": {"socket": str(self.socket)},
-            "feed": {name: {"url": "ws://127.0.0.1:9/x"} for name in names},
+            "feed": {name: {"url": closed_port(name)} for name in names},
+            "caps": {"enabled": False},
         }
         (overlay / "test.toml").write_text(tomli_w.dumps(tree))
 

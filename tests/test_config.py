@@ -12,6 +12,7 @@ import pytest
 from config_kit import SHIPPED, Room
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from lowcap.detection.matchers.post import PostMatch
 
 from lowcap import config
 from lowcap.config import find_config, from_tree, load, state_dir
@@ -20,7 +21,6 @@ from lowcap.core.money import Side
 from lowcap.detection.coins import CoinTable
 from lowcap.detection.matchers.listing import ListingMatch
 from lowcap.detection.matchers.payroll import PayrollMatch
-from lowcap.detection.matchers.post import PostMatch
 from lowcap.detection.rules import Detector
 from lowcap.settings import Settings
 

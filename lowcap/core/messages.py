@@ -25,7 +25,7 @@ class NewsItem(Struct, frozen=True, kw_only=True):
     """One piece of news, whatever feed it came from.
 
     ``time_ms`` is the sender's clock (None where the frame has no usable
-    time), ``received_ns`` ours. ``handles`` holds every account name that the
+    time), which counts in steps of ``step_ms``; ``received_ns`` is ours. ``handles`` holds every account name that the
     frame shows, lower case. ``is_post`` tells an account's post from an
     article; ``markup`` names the feed family's way of writing quotes.
     ``coins`` is the sender's own guess at what the item is about, None where
@@ -36,6 +36,7 @@ class NewsItem(Struct, frozen=True, kw_only=True):
     received_ns: int
     source_id: str = ""
     time_ms: int | None = None
+    step_ms: int = 1
     source: str = ""
     author_id: str = ""
     handles: tuple[str, ...] = ()
@@ -78,7 +79,8 @@ class Signal(Struct, frozen=True, kw_only=True):
     ``once`` is a dedupe key of the story itself, closed for ``once_s`` by the
     first trade on it; empty where the trigger has none. ``decides`` is a key
     that this item closes even where it comes too late to trade.
-    ``time_suspect`` marks an age that had to be taken for zero.
+    ``time_suspect`` marks an age that had to be taken for zero; ``age_ms`` may
+    be ``step_ms`` too much, where the sender's clock counts in such steps.
     """
 
     trigger: str
@@ -89,6 +91,7 @@ class Signal(Struct, frozen=True, kw_only=True):
     tier: str
     age_ms: int
     age_ms_max: int
+    step_ms: int = 1
     decides: str = ""
     once: str = ""
     once_s: int = 0

@@ -49,7 +49,7 @@ class Admission:
         sent_ms = now_ms - signal.age_ms
         if sent_ms < started_ms:
             return Failure("stale", "older than this process")
-        if sent_ms < connected_ms:
+        if sent_ms + signal.step_ms <= connected_ms:
             return Failure("replay", "older than the connection that it came by")
         if signal.time_suspect and sent_ms - connected_ms < SUSPECT_MUTE_MS:
             return Failure("replay", "no usable time, so soon after connecting")

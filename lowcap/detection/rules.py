@@ -51,7 +51,7 @@ class _Listeners:
         return [self.rules[number] for number in sorted(found)]
 
     def why_nobody(self, item: NewsItem) -> str:
-        """The reason where no rule was worth asking: known sender or not."""
+        """The reason where no rule came near: known sender or not."""
         for name in (*item.handles, item.source.lower()):
             if name in self._known:
                 return f"{self._known[name]}: no-phrase"
@@ -105,15 +105,20 @@ class Detector:
             if mark := stale_mark(texts.text("title")):
                 return Verdict(reason="stale", detail=f"the title says {mark}")
             asked = listeners.rules if everyone else listeners.candidates(item, texts)
-            if not asked:
-                return Verdict(reason=listeners.why_nobody(item))
-            return self._ask(asked, item, texts, enabled)
+            signal, misses = self._ask(asked, item, texts, enabled)
         except Unfit:
             return Verdict(reason="grows", detail="its normal form is more than twice as long")
+        if signal is not None:
+            return Verdict(signal=signal, misses=misses)
+        nearest = next((miss for miss in misses if miss.near), None)
+        if nearest is None:
+            return Verdict(reason=listeners.why_nobody(item), misses=misses)
+        reason = f"{nearest.trigger}: {nearest.reason}"
+        return Verdict(reason=reason, detail=nearest.detail, misses=misses)
 
     def _ask(
         self, rules: list[_Rule], item: NewsItem, texts: Texts, enabled: frozenset[str]
-    ) -> Verdict:
+    ) -> tuple[Signal | None, tuple[Miss, ...]]:
         signal: Signal | None = None
         claimed = ""
         misses: list[Miss] = []
@@ -133,8 +138,7 @@ class Detector:
                     misses.append(miss_of(trigger, told, obstacle))
             if claims:
                 claimed = claimed or trigger.id
-        reason, detail = ("", "") if signal else _main_reason(misses)
-        return Verdict(signal=signal, reason=reason, detail=detail, misses=tuple(misses))
+        return signal, tuple(misses)
 
     def _answer(self, reading: Reading, item: NewsItem, texts: Texts) -> Hit | No:
         try:
@@ -155,9 +159,3 @@ def _obstacle(on: bool, signal: Signal | None, claimed: str) -> Failure | None:
     if claimed:
         return Failure(CLAIMED, f"it is the topic of {claimed}")
     return None
-
-
-def _main_reason(misses: list[Miss]) -> tuple[str, str]:
-    """The reason to show: that of the trigger that came nearest, else the first."""
-    nearest = next((miss for miss in misses if miss.near), misses[0])
-    return f"{nearest.trigger}: {nearest.reason}", nearest.detail

@@ -37,6 +37,7 @@ def signal_of(trigger: Trigger, item: NewsItem, hit: Hit) -> Signal:
         tier=trigger.tier,
         age_ms=0 if suspect else max(age_ms, 0),
         age_ms_max=trigger.max_age_s * 1000,
+        step_ms=item.step_ms,
         time_suspect=suspect,
         cooldown_s=trigger.cooldown_s,
     )

@@ -29,7 +29,13 @@ class _Pace(Protocol):
 
 
 class NewsSession(ABC):
-    """Keeps one feed connected for ever; the daemon knows ``status``, ``run`` and ``reconnect``."""
+    """Keeps one feed connected for ever; the daemon knows ``status``, ``run`` and ``reconnect``.
+
+    ``renews_when_stale``: a connection that has brought no news for ``stale_s``
+    is replaced, since the server may have forgotten who we are.
+    """
+
+    renews_when_stale = False
 
     def __init__(
         self,
@@ -140,11 +146,17 @@ class NewsSession(ABC):
         self._heard_s = trio.current_time()
 
     async def _watch_news(self) -> None:
+        """Say that a connection without news is stale; one that may be deaf is made anew."""
         stale_s = self._feed.stale_s
+        since_s = trio.current_time()
         while stale_s:
-            left_s = self._quiet_since_s + stale_s - trio.current_time()
+            now_s = trio.current_time()
+            left_s = self._quiet_since_s + stale_s - now_s
             if left_s <= 0 and self.status.state == "up":
                 self._change("stale", self._no_news())
+            if self.renews_when_stale and left_s <= 0 and now_s - since_s >= stale_s:
+                await self._wait_out_window()
+                self.reconnect(self._no_news())
             await trio.sleep(left_s if left_s > 0 else stale_s)
 
     def _no_news(self) -> str:

@@ -9,6 +9,8 @@ from lowcap.core.messages import NewsItem, NotNews
 from lowcap.feeds.decode import read_frame
 from lowcap.feeds.posts import milliseconds
 
+STEP_MS = 1_000  # the clock of this feed
+
 
 class _Frame(Struct):
     source_name: str | None = None
@@ -45,6 +47,7 @@ class BweDecoder:
             feed=self._feed,
             received_ns=received_ns,
             time_ms=milliseconds(data.timestamp),
+            step_ms=STEP_MS,
             source=data.source_name or "",
             title=data.news_title,
             url=data.url or "",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,6 +23,7 @@ from lowcap.feeds.caps_rows import (
     to_bytes,
     without_old,
 )
+from lowcap.feeds.keys import read_credential
 from lowcap.net.http import HttpPort, HttpReply, retry_after_s
 from lowcap.settings import Caps
 
@@ -302,59 +302,8 @@ def _refusal(reply: HttpReply) -> str:
 
 def _headers(caps: Caps, environ: Mapping[str, str]) -> dict[str, str]:
     headers = {"accept": "application/json", "user-agent": "lowcap"}
-    key = _read_key(caps, environ)
+    key = read_credential(CREDENTIAL, caps.key_file, caps.key_env, environ)
     if key:
         paid = (urlsplit(caps.url).hostname or "").startswith("pro-")
         headers["x-cg-pro-api-key" if paid else "x-cg-demo-api-key"] = key
     return headers
-
-
-def _read_key(caps: Caps, environ: Mapping[str, str]) -> str:
-    """The key from the credentials folder, else the key file, else the environment; or none.
-
-    Raises:
-        ConnectionLost: there is one, and it cannot be used.
-    """
-    if folder := environ.get("CREDENTIALS_DIRECTORY"):
-        path = Path(folder) / CREDENTIAL
-        # systemd keeps others out by an access list, which shows as group bits: not looked at.
-        text = _content(path, guarded=True)
-        if text is not None:
-            return _one_word(text, f"credential {path}")
-    if caps.key_file:
-        text = _content(Path(caps.key_file), guarded=False)
-        if text is None:
-            raise ConnectionLost(f"key file {caps.key_file}: no such file")
-        return _one_word(text, f"key file {caps.key_file}")
-    if caps.key_env:
-        if caps.key_env not in environ:
-            raise ConnectionLost(f"${caps.key_env}, which caps.key_env names, is not set")
-        return _one_word(environ[caps.key_env], f"${caps.key_env}")
-    return ""
-
-
-def _content(path: Path, *, guarded: bool) -> str | None:
-    try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise ConnectionLost(f"key file {path}: not a file")
-        if not guarded and found.st_mode & 0o077:
-            raise ConnectionLost(f"key file {path}: readable by others; chmod 600 {path}")
-        if not guarded and found.st_uid not in (0, os.geteuid()):
-            raise ConnectionLost(f"key file {path}: belongs to another user; chown it")
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise ConnectionLost(f"key file {path}: {error.strerror}") from error
-    except ValueError:
-        # Without its cause, which holds the bytes of the key.
-        raise ConnectionLost(f"key file {path}: not text") from None
-
-
-def _one_word(text: str, where: str) -> str:
-    key = text.strip()
-    # Anything else would ask without a key, or put a second header on the wire.
-    if not key or not key.isascii() or not key.isprintable() or " " in key:
-        raise ConnectionLost(f"{where}: expected one word of plain characters")
-    return key

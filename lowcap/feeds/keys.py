@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -18,8 +19,7 @@ HIDDEN = "***"
 def read_key(name: str, auth: str, key_file: str, key_env: str, environ: Mapping[str, str]) -> str:
     """The key of feed ``name``; empty where there is none and the server may do without.
 
-    ``$CREDENTIALS_DIRECTORY/feed-NAME`` where it exists, else ``key_file``,
-    else the environment variable ``key_env``. Keep it in local variables.
+    Keep it in local variables.
 
     Raises:
         ConnectionLost: a key that is missing, readable by others, or no word;
@@ -27,17 +27,33 @@ def read_key(name: str, auth: str, key_file: str, key_env: str, environ: Mapping
     """
     if auth == "none":
         return ""
-    folder = environ.get("CREDENTIALS_DIRECTORY", "")
-    given = Path(folder) / f"feed-{name}"
-    if folder and given.exists():
+    key = read_credential(f"feed-{name}", key_file, key_env, environ)
+    if not key and auth == "bearer":
+        raise ConnectionLost(f"no key: {how_to_give(name, key_env)}")
+    return key
+
+
+def read_credential(name: str, key_file: str, key_env: str, environ: Mapping[str, str]) -> str:
+    """A key from ``$CREDENTIALS_DIRECTORY/name``, else ``key_file``, else the variable ``key_env``.
+
+    Empty where none of these is there; a key file that is named must be.
+
+    Raises:
+        ConnectionLost: there is one, and it cannot be used.
+    """
+    if folder := environ.get("CREDENTIALS_DIRECTORY", ""):
+        given = Path(folder) / name
         # systemd keeps others out by an access list, which shows as group bits.
-        return _one_word(_content(given, guarded=True), f"credential {given}")
+        content = _content(given, guarded=True)
+        if content is not None:
+            return _one_word(content, f"credential {given}")
     if key_file:
-        return _one_word(_content(Path(key_file), guarded=False), f"key file {key_file}")
+        content = _content(Path(key_file), guarded=False)
+        if content is None:
+            raise ConnectionLost(f"key file {key_file}: {os.strerror(errno.ENOENT)}")
+        return _one_word(content, f"key file {key_file}")
     if key_env and environ.get(key_env):
         return _one_word(environ[key_env].encode(errors="replace"), f"environment {key_env}")
-    if auth == "bearer":
-        raise ConnectionLost(f"no key: {how_to_give(name, key_env)}")
     return ""
 
 
@@ -69,10 +85,13 @@ def hiding(key: str) -> Iterator[None]:
         raise
 
 
-def _content(path: Path, *, guarded: bool) -> bytes:
+def _content(path: Path, *, guarded: bool) -> bytes | None:
+    """What a key file holds; None where there is none."""
     try:
         # Without O_NONBLOCK a named pipe would hold us here for ever.
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a path"
         raise ConnectionLost(f"key file {path}: {reason}") from error

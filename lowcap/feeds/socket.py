@@ -25,6 +25,8 @@ LIMITS = WireLimits(ping_every_s=math.inf, pong_within_s=5, close_s=0.5, frame_b
 class FeedSession(NewsSession):
     """Keeps one WebSocket feed connected for ever."""
 
+    renews_when_stale = True
+
     def __init__(
         self,
         name: str,
@@ -41,6 +43,7 @@ class FeedSession(NewsSession):
         self._net = net
         self._environ = environ or {}
         self._pinged_s: float | None = None
+        self._answered = False  # whether the server has said anything of its own
 
     async def _carry(self) -> None:
         feed = self._feed
@@ -51,10 +54,12 @@ class FeedSession(NewsSession):
             self._receive(scrubbed(frame, shown))
 
         async def session(wire: Wire) -> None:
-            if key and feed.auth == "login":
-                _say(wire, f"login {key}")
+            login = f"login {key}" if key and feed.auth == "login" else ""
+            self._answered = False
+            if login:
+                _say(wire, login)
             self._up("" if key or feed.auth == "none" else self._anonymous())
-            await self._stay_alive(wire)
+            await self._stay_alive(wire, login)
 
         headers = {"x-api-key": key} if key and feed.auth == "header" else {}
         url = _with_key(feed.url, key) if key and feed.auth == "query" else feed.url
@@ -69,15 +74,16 @@ class FeedSession(NewsSession):
         if frame == b"pong" and self._pinged_s is not None:
             self.status.round_trip_ms = (trio.current_time() - self._pinged_s) * 1000
             self._pinged_s = None
+        self._answered = self._answered or frame.startswith(b"{")
         super()._receive(frame)
 
-    async def _stay_alive(self, wire: Wire) -> None:
+    async def _stay_alive(self, wire: Wire, login: str) -> None:
         self._pinged_s = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._ping, wire)
             nursery.start_soon(self._watch_frames)
             if self._feed.text_ping_s:
-                nursery.start_soon(self._ping_by_text, wire)
+                nursery.start_soon(self._ping_by_text, wire, login)
 
     async def _ping(self, wire: Wire) -> None:
         """Protocol pings: one without an answer ends the connection."""
@@ -85,10 +91,16 @@ class FeedSession(NewsSession):
             await trio.sleep(self._feed.ping_s)
             self.status.round_trip_ms = await wire.ping() * 1000
 
-    async def _ping_by_text(self, wire: Wire) -> None:
-        """Text pings, as servers with a heartbeat of their own want them."""
+    async def _ping_by_text(self, wire: Wire, login: str) -> None:
+        """Text pings, as servers with a heartbeat of their own want them.
+
+        A login that was lost would leave us connected and never told a thing:
+        it is said again until the server answers.
+        """
         while True:
             await trio.sleep(self._feed.text_ping_s)
+            if login and not self._answered:
+                _say(wire, login)
             _say(wire, "ping")
             self._pinged_s = trio.current_time()
 

@@ -21,11 +21,12 @@ from lowcap.config import shipped
 from lowcap.control.client import CallFailed, Connection, Unreachable
 from lowcap.core.clock import iso_ms, machine_time_s
 from lowcap.core.errors import LowcapError
-from lowcap.paper.feedserver import read_capture
+from lowcap.paper.feedserver import OVER_HTTP, read_capture
 from lowcap.terminal.render import render
 from lowcap.terminal.table import Style, terminal_columns, wants_colour
 
 CAPTURE = "captures/payroll-morning.jsonl"
+FEEDS = ("bwe", "tokyo", "toa_news", "phoenix", "synoptic", "twitter")
 LEAD_S = 6.0
 TAIL_S = 7.0
 STEP_WITHIN_S = 20.0
@@ -70,7 +71,7 @@ def _play(folder: Path, children: list[subprocess.Popen[str]]) -> int:
     click.echo(f"  exchange    {urls['rest_url']} (Binance USDⓈ-M protocol, simulated)")
     feeds = _start(children, folder, "feedserver", ["feedserver", str(capture), "--as-of", as_of])
     feed_url = _read_urls(feeds, 1)["url"]
-    click.echo(f"  feeds       {feed_url.replace('FEED', '{tokyo,toa_news,synoptic}')}")
+    click.echo(f"  feeds       {feed_url.replace('FEED', '{bwe,tokyo,toa_news,phoenix,…}')}")
     config = _write_config(folder, urls, feed_url)
     _start(children, folder, "run", ["run", "--config", str(config), "--as-of", as_of])
     connection = _connect(folder / "control.sock")
@@ -119,15 +120,25 @@ def _write_config(folder: Path, urls: dict[str, str], feed_url: str) -> Path:
     shutil.copy(shipped("config.toml"), folder / "config.toml")
     overlay = folder / "config.d"
     overlay.mkdir(exist_ok=True)
-    names = ("tokyo", "toa_news", "synoptic")
     tree = {
         "state": {"dir": str(folder / "state")},
         "control": {"socket": str(folder / "control.sock")},
         "exchange": urls,
-        "feed": {name: {"url": feed_url.replace("FEED", name)} for name in names},
+        "feed": {name: _feed_at(feed_url, name) for name in FEEDS},
+        "caps": {"url": _address(feed_url, "coingecko")},
     }
     (overlay / "demo.toml").write_text(tomli_w.dumps(tree))
     return folder / "config.toml"
+
+
+def _feed_at(feed_url: str, name: str) -> dict[str, str]:
+    """A feed's settings for our own server, which asks for no key."""
+    return {"url": _address(feed_url, name), "auth": "none"}
+
+
+def _address(feed_url: str, name: str) -> str:
+    url = feed_url.replace("FEED", name)
+    return url.replace("ws://", "http://") if name in OVER_HTTP else url
 
 
 def _connect(path: Path) -> Connection:

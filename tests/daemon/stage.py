@@ -51,7 +51,14 @@ def feed_url(name: str, port: int) -> str:
 class Stage:
     """An exchange and feed server of our own, and daemons that come and go beside them."""
 
-    def __init__(self, net: Net, clock: Clock, folder: Path, settings: Settings) -> None:
+    def __init__(
+        self,
+        net: Net,
+        clock: Clock,
+        folder: Path,
+        settings: Settings,
+        feed_keys: dict[str, str] | None = None,
+    ) -> None:
         self.net = net
         self.clock = clock
         self.folder = folder
@@ -59,7 +66,8 @@ class Stage:
         self.server = PaperServer(
             self.exchange, Account(api_key=KEYS[0], secret=KEYS[1]), net, clock, tick_s=1.0
         )
-        self.feeds = FeedServer(net, clock)
+        self._feed_keys = {"twitter": "stage-x"} | (feed_keys or {})
+        self.feeds = FeedServer(net, clock, keys=self._feed_keys)
         self._settings = settings
 
     async def open(self, nursery: trio.Nursery) -> None:
@@ -68,7 +76,9 @@ class Stage:
         await nursery.start(self.feeds.run)
         keys = self.folder / "keys"
         keys.mkdir(exist_ok=True)
-        for name, text in (*zip(("api-key", "api-secret"), KEYS, strict=True), ("x", "stage-x")):
+        named = dict(zip(("api-key", "api-secret"), KEYS, strict=True))
+        named |= {f"feed-{feed}": key for feed, key in self._feed_keys.items()}
+        for name, text in named.items():
             (keys / name).write_text(text)
             (keys / name).chmod(0o600)
 
@@ -84,11 +94,7 @@ class Stage:
                 credentials_dir=str(self.folder / "keys"),
             ),
             feed={
-                name: attrs.evolve(
-                    feed,
-                    url=feed_url(name, feed_port),
-                    key_file=str(self.folder / "keys" / "x") if feed.auth == "bearer" else "",
-                )
+                name: attrs.evolve(feed, url=feed_url(name, feed_port))
                 for name, feed in self._settings.feed.items()
             },
             caps=attrs.evolve(self._settings.caps, url=f"http://127.0.0.1:{feed_port}/coingecko"),
@@ -102,7 +108,7 @@ class Stage:
             net=self.net,
             clock=self.clock,
             state_dir=self.folder / "state",
-            environ={},
+            environ={"CREDENTIALS_DIRECTORY": str(self.folder / "keys")},
             ring=LogRing(),
             config_hash="stage",
             sync_in_thread=False,
@@ -243,6 +249,7 @@ def in_virtual_time(
     *,
     epoch_ns: int = PAYROLL_MORNING_NS,
     seed: int = 0,
+    feed_keys: dict[str, str] | None = None,
 ) -> None:
     """Run ``main`` with a stage under a clock that jumps ahead whenever all wait."""
     from trio._core import _run
@@ -252,7 +259,9 @@ def in_virtual_time(
     async def run() -> None:
         clock = LoopClock(epoch_ns)
         clock.now_ns()
-        stage = Stage(MemoryNet(), clock, folder, settings or settings_for(folder / "state"))
+        stage = Stage(
+            MemoryNet(), clock, folder, settings or settings_for(folder / "state"), feed_keys
+        )
         async with trio.open_nursery() as nursery:
             await stage.open(nursery)
             await main(stage)

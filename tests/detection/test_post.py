@@ -19,10 +19,10 @@ from detection_kit import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from lowcap.detection.matchers.post import Author, PostMatch
 
 from lowcap.core.messages import NewsItem, Verdict
 from lowcap.core.money import Side
-from lowcap.detection.matchers.post import Author, PostMatch
 from lowcap.detection.rules import FAULT, Detector, Trigger
 
 

@@ -7,13 +7,13 @@ import pytest
 from detection_kit import ENABLED, RELEASE_MS, coins, post, settings, wire_bytes
 from hypothesis import given
 from hypothesis import strategies as st
+from lowcap.detection.matchers.post import Author, PostMatch, PostReading
 
 from lowcap.core.clock import NS_PER_MS
 from lowcap.core.messages import NewsItem, Reading, Verdict
 from lowcap.core.money import Side
 from lowcap.detection.coins import CoinTable
 from lowcap.detection.matchers.base import Hit, No, Texts
-from lowcap.detection.matchers.post import Author, PostMatch, PostReading
 from lowcap.detection.rules import FAULT, Detector, Trigger
 from lowcap.feeds.tree import TreeDecoder
 

@@ -177,6 +177,22 @@ async def test_the_login_comes_first_at_every_connection(
         await trio.sleep(45)
         assert server.texts() == [LOGIN, b"ping", b"ping", LOGIN]
 
+    server.answers[LOGIN] = b'{"user":{}}'
+    await play(feed_of(auth="login", key_file=key_in(tmp_path)), server.handle, act)
+
+
+async def test_a_login_that_nobody_answers_is_said_again(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    server = Server()
+
+    async def act(session: NewsSession, listener: Listener) -> None:
+        await trio.sleep(31)
+        assert server.texts() == [LOGIN, LOGIN, b"ping", LOGIN, b"ping"]
+        server.send(NEWS)
+        await trio.sleep(30)
+        assert server.texts()[5:] == [b"ping", b"ping"]
+
     await play(feed_of(auth="login", key_file=key_in(tmp_path)), server.handle, act)
 
 

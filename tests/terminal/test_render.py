@@ -85,11 +85,41 @@ def _rows(command: str, text: str) -> Any:
     }  # fmt: skip
     feed = {
         "name": "toa_news", "state": "down", "last_frame_age_ms": 94_000_000, "frames": 10**9,
-        "news": 5, "faults": 0, "connects": 3, "why": text,
+        "news": 5, "faults": 0, "connects": 3, "why": text, "last_news_age_ms": None,
+        "round_trip_ms": 12.34, "latency_ms": 10**9, "since": "2026-02-06T13:30:00.123Z",
+    }  # fmt: skip
+    shown = feed | {
+        "format": "tree", "auth": "login", "host": "wss://news.example/" + "x" * 90,
+        "hold_open": "08:25-08:36", "latencies_ms": [5], "triggers": ["elon_btc"] * 9,
     }  # fmt: skip
     trigger = {
         "id": "nfp_le_50k", "on": False, "side": "SELL", "signals": 0,
         "feeds": ["tokyo", "synoptic"], "matcher": "payroll", "tier": "macro",
+        "why_off": "switched off", "max_age_s": 10, "cooldown_s": 604_800,
+        "table": {"match": {"any_of": [text, "two"], "named": {"least": 1}, "empty": []}},
+    }  # fmt: skip
+    miss = {
+        "trigger": "elon_btc", "reason": "forbidden-phrase", "detail": text, "near": True,
+        "failed": [{"reason": "forbidden-phrase", "detail": text}, {"reason": "no-coin"}],
+        "matched": [text, "short"], "blocking": [text, "FORGED"],
+    }  # fmt: skip
+    tried = {
+        "feed": "tokyo", "author": text, "headline": text, "reason": text, "detail": text,
+        "misses": [miss], "admitted": {"reason": "cool-down", "detail": text},
+        "signal": {"trigger": "elon_btc", "matched": [text], "tier": "regular"},
+        "targets": [
+            {"symbol": "BTCUSDT", "side": "BUY", "usd": "250000", "by": "trigger",
+             "refused": "stale-price", "measured": text, "limit": "3000 ms"},
+            {"symbol": "BTCUSDT", "side": "BUY", "usd": "250000", "by": "trigger", "qty": "3.7",
+             "price": "68000.1", "notional_usd": "250000.00", "sizing": text},
+        ],
+    }  # fmt: skip
+    recording = {
+        "recording": True, "feeds": [], "why": text, "frames": 10**9, "bytes": 10**12,
+        "file": "20260206T133000.jsonl.gz", "dropped": 1, "withheld": 2,
+    }  # fmt: skip
+    stats = {
+        "id": "nfp_le_50k", "signals": 3, "trades": 2, "refused": 1, "near_misses": {"band": 7},
     }  # fmt: skip
     line = {"at": "2026-02-06T13:30:00.123Z", "level": "critical", "area": "feeds", "text": text}
     values: dict[str, Any] = {
@@ -103,15 +133,32 @@ def _rows(command: str, text: str) -> Any:
         "explain": _explained(text),
         "panic": {"reads": 2, "took_ms": 165, "cancelled": 3, "closes": 2, "state": "HALTED"},
         "close": {"symbol": "BTCUSDT", "closed_qty": "1", "left_qty": "2"},
-    }
+        "feed show": shown,
+        "feed disable": feed,
+        "trigger show": trigger,
+        "trigger stats": [stats] * 2,
+        "trigger test": tried,
+        "try": tried,
+        "captures list": [{"name": recording["file"], "first_ms": 0, "last_ms": 9_000, "bytes": 5}],
+        "captures status": recording,
+        "caps": {
+            "state": "failing", "usable": False, "coins": 1_900, "age_s": None, "why": text,
+            "coin": "HBAR", "symbol": None, "cap_usd": "9000000000",
+        },
+        "reload": {"changed": ["trigger"], "needs_restart": ["feed"], "config_hash": "abc"},
+    }  # fmt: skip
     return values.get(command, {"state": text, "list": [text, text], "none": None, "flag": True})
 
 
+ACTIONS = (
+    *("feed show", "feed disable", "trigger show", "trigger stats", "trigger test"),
+    *("captures list", "captures status"),
+)
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @pytest.mark.parametrize("columns", [44, 80, 120])
-@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
+@pytest.mark.parametrize("command", [*(c.name for c in COMMANDS), *ACTIONS])
 def test_no_line_is_wider_than_the_terminal(command: str, columns: int) -> None:
     for text in TEXTS:
         value = _rows(command, text)

@@ -9,7 +9,7 @@ $(READY): requirements-dev.lock pyproject.toml setup
 	./setup $(VENV) $(PYTHON)
 	@touch $@
 
-.PHONY: help demo test check format bench soak kill panic-check corpus clean
+.PHONY: help demo test check format bench soak kill panic-check feed-day corpus clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -29,8 +29,10 @@ format: $(READY) ## rewrite the sources in the house's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY) ## wire to wire latency beside a minimal baseline
+bench: $(READY) ## detection, wire to wire, a flood: each beside a baseline
+	$(BIN)/python -m bench.detection
 	$(BIN)/python -m bench.wire_to_wire
+	$(BIN)/python -m bench.flood
 
 soak: $(READY) ## ten minutes of looping news: trades, memory, log (10 min)
 	$(BIN)/python -m tests.long.soak
@@ -40,6 +42,9 @@ kill: $(READY) ## fifty SIGKILLs around orders, recovery checked each time
 
 panic-check: $(READY) ## panic with an entry in flight, across a restart
 	$(BIN)/python -m pytest tests/daemon/test_panic.py
+
+feed-day: $(READY) ## a scripted day of all feeds in virtual time (about 4 min)
+	$(BIN)/python -m tests.long.feed_day
 
 corpus: $(READY) ## a corpus of real frames, each at its own time (LOWCAP_CORPUS=DIR)
 	$(BIN)/python -m tests.long.real_frames

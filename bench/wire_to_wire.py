@@ -134,8 +134,8 @@ async def run(rounds: int) -> dict[str, Any]:
         return summary(times, stage_times(folder), rounds)
 
 
-def config(folder: Path, port: int, feed_port: int) -> Path:
-    """The bench profile, at our own servers."""
+def config(folder: Path, port: int, feed_port: int, profile: dict[str, Any] = PROFILE) -> Path:
+    """A bench profile, at our own servers."""
     keys = folder / "keys"
     keys.mkdir()
     for name, text in KEYS.items():
@@ -148,9 +148,10 @@ def config(folder: Path, port: int, feed_port: int) -> Path:
         "credentials_dir": str(keys),
     }
     feed = {
-        n: {"url": f"ws://127.0.0.1:{feed_port}/{n}"} for n in ("tokyo", "toa_news", "synoptic")
+        name: {"url": f"ws://127.0.0.1:{feed_port}/{name}"}
+        for name in ("tokyo", "toa_news", "synoptic")
     }
-    return write_config(folder, PROFILE | {"exchange": urls, "feed": feed})
+    return write_config(folder, {"feed": feed} | profile | {"exchange": urls})
 
 
 def start_baseline(folder: Path, port: int, feed_port: int) -> Any:  # noqa: ANN401

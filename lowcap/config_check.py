@@ -290,7 +290,7 @@ def _all_loopback(settings: Settings) -> bool:
     urls = [given.rest_url, given.ws_api_url, given.stream_url]
     if settings.mode != "dry" and not all(urls):
         return False  # empty means the known hosts of the mode
-    urls += [feed.url for feed in settings.feed.values()]
+    urls += [feed.url for feed in settings.feed.values() if feed.enabled]
     return all(not url or _host(url) in _LOOPBACK for url in urls)
 
 

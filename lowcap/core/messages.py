@@ -25,9 +25,10 @@ class NewsItem(Struct, frozen=True, kw_only=True):
     """One piece of news, whatever feed it came from.
 
     ``time_ms`` is the sender's clock (None where the frame has no usable
-    time), which counts in steps of ``step_ms``; ``received_ns`` is ours. ``handles`` holds every account name that the
-    frame shows, lower case. ``is_post`` tells an account's post from an
-    article; ``markup`` names the feed family's way of writing quotes.
+    time), which counts in steps of ``step_ms``; ``received_ns`` is ours.
+    ``handles`` holds every account name that the frame shows, lower case.
+    ``is_post`` tells an account's post from an article; ``markup`` names the
+    feed family's way of writing quotes.
     ``coins`` is the sender's own guess at what the item is about, None where
     it sends none. ``readings`` is None where the item is no release.
     """

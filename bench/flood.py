@@ -99,7 +99,7 @@ class Flooder:
         if self._stream is None:
             raise AssertionError("nobody has connected")
         start_s = trio.current_time()
-        offered = 0
+        offered = 0.0
         while (passed_s := trio.current_time() - start_s) < seconds:
             due = per_s * passed_s
             if due - offered > BATCH * 20:  # the receiver does not take them: dropped here
@@ -178,7 +178,7 @@ async def measure(
     sustained = flood.sent / WARM_S
     rss_before = daemon.rss_kib()
     done, flooded = trio.Event(), []
-    before = flood.sent
+    before, flood.refused = flood.sent, 0
 
     async def macro() -> None:
         flooded.extend(await macro_times(bench, folder, 100_000, done))

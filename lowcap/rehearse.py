@@ -95,9 +95,11 @@ def _as_post(item: NewsItem, author: str, markup: str, triggers: list[Trigger]) 
 
 def _first_source(triggers: list[Trigger]) -> str:
     for trigger in triggers:
-        sources = getattr(trigger.match, "sources", ()) or (getattr(trigger.match, "source", ""),)
-        if sources and sources[0]:
-            return str(sources[0])
+        match = trigger.match
+        names = (*getattr(match, "sources", ()), *getattr(match, "streams", ()))
+        names += (getattr(match, "source", ""),)
+        if names[0]:
+            return str(names[0])
     return ""
 
 

@@ -11,14 +11,17 @@ from lowcap.core.money import Side
 
 
 class Reading(Struct, frozen=True, kw_only=True):
-    """One figure of an economic release, as sent: nothing is converted here."""
+    """One figure of an economic release, as sent: nothing is converted here.
+
+    ``country`` is None where the release names none.
+    """
 
     name: str
     actual: object = None
     forecast: object = None
     previous: object = None
     unit: str = ""
-    country: str = ""
+    country: str | None = None
 
 
 class NewsItem(Struct, frozen=True, kw_only=True):

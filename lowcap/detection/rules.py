@@ -102,8 +102,8 @@ class Detector:
         if texts.too_long:
             return Verdict(reason="too-long")
         try:
-            if mark := stale_mark(texts.text("title")):
-                return Verdict(reason="stale", detail=f"the title says {mark}")
+            if mark := stale_mark(texts.text("title")) or stale_mark(texts.text("body")):
+                return Verdict(reason="stale", detail=f"it says {mark}")
             asked = listeners.rules if everyone else listeners.candidates(item, texts)
             signal, misses = self._ask(asked, item, texts, enabled)
         except Unfit:

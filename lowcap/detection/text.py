@@ -15,7 +15,7 @@ SCAN_BYTES_MAX = 65_536
 MARKS_MAX = 30
 GROWTH_MAX = 2
 
-_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
+_BREAK = re.compile(r"<br\s*/?\s*>", re.IGNORECASE)
 # Within one line: a lone < may not swallow the marks of a quote below it.
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,200}>")
 _LINE_END = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
@@ -26,7 +26,8 @@ _URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 # An address without its scheme: the first word of its kind to hold a dot and then a slash.
 _BARE_URL = re.compile(r"(?<!\S)[^\s/.]+(?:\.[^\s/.]+)*\.[A-Za-z]{2,24}/\S*")
 _QUOTE_LINE = re.compile(r"^ ?Quote \[@", re.MULTILINE)
-# A machine translation may stand in brackets above the header.
+# A machine translation may stand in brackets above the account's own words, or the header.
+_TRANSLATION = re.compile(r"\A\[[^\n]*\][ ]*\n")
 _RETWEET = re.compile(r"(?:\[[^\n]*\]\s*\n\s*)?(?:[^\n]{0,100}? retweeted @\w{1,30}:|[Rr][Tt] @)")
 _REPLY_HEADER = re.compile(r"^>>REPLY [^\n]*?\(@\w{1,30}\):?", re.MULTILINE)
 _QUOTE_MARK = re.compile(r">>(?:QUOTE|RT)\b")
@@ -123,6 +124,8 @@ def own_text(text: str, markup: str) -> str:
 
 
 def _own_tree(text: str) -> str:
+    if text.startswith("["):
+        text = _TRANSLATION.sub("", text)
     quote = _QUOTE_LINE.search(text) if "Quote [@" in text else None
     if quote is not None:
         text = text[: quote.start()]

@@ -61,7 +61,7 @@ class PhoenixDecoder:
             return LOGIN_ANSWER
         if data.type:
             return NotNews("update")
-        is_post = (data.source or "").lower() == "twitter"
+        is_post = data.source == "Twitter"
         title, body = _post_texts(data) if is_post else (data.title or "", data.description or "")
         if not title and not body:
             return NotNews("no text")
@@ -74,7 +74,8 @@ class PhoenixDecoder:
             time_ms=milliseconds(data.time) or (iso_to_ms(data.createdAt or "")),
             source=data.source or "",
             author_id=id_of(data.twitterId),
-            handles=handles_of([data.username], url) if is_post else (),
+            # Without its own name in the frame a post is nobody's, whatever its address says.
+            handles=handles_of([data.username], url) if is_post and data.username else (),
             title=title,
             body=body,
             url=url,

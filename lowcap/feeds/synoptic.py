@@ -81,12 +81,12 @@ def _reading(row: dict[str, Any]) -> Reading | None:
     words = [row.get(key) for key in ("name", "unit", "country")]
     if not all(word is None or isinstance(word, str) for word in words):
         return None
-    name, unit, country = (word or "" for word in words)
+    name, unit = (word or "" for word in words[:2])
     return Reading(
         name=name,
         actual=row.get("actual"),
         forecast=row.get("forecast"),
         previous=row.get("previous"),
         unit=unit,
-        country=country,
+        country=words[2],
     )

@@ -76,7 +76,9 @@ class TreeDecoder:
         found = _OLD_POST.match(title) if old_post else None
         behind_title = _TITLE_HANDLE.search(title)
         shown = (author.screen_name, *(m[1] for m in (found, behind_title) if m is not None))
-        handles = handles_of(shown, url)
+        # An author object without its name says nothing: what stands elsewhere may be anybody's.
+        nameless = isinstance(data.author, _Author) and not author.screen_name
+        handles = () if nameless else handles_of(shown, url)
         if found is not None and not body:
             body = title[found.end() :]
         is_post = bool(handles) and (

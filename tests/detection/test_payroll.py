@@ -181,12 +181,12 @@ def test_other_figures_are_never_the_headline(name: str) -> None:
     assert miss_of("synoptic", frame, "nfp_le_50k").reason == "no-print"
 
 
-@pytest.mark.parametrize("country", ["US", "us", "USA", "United States", "", " US ", None])
+@pytest.mark.parametrize("country", ["US", "us", "USA", "United States", " US ", None])
 def test_our_country(country: str | None) -> None:
     assert _trigger(jobs("48K", country=country)) == "nfp_le_50k"
 
 
-@pytest.mark.parametrize("country", ["CA", "UK", "JP", "AU", "Canada", "EU", 840, ["CA"], {}, True])
+@pytest.mark.parametrize("country", ["CA", "UK", "JP", "AU", "Canada", "EU", "", 840, ["CA"], {}, True])
 def test_other_countries(country: object) -> None:
     assert _trigger(jobs("48K", country=country)) is None
 

@@ -31,7 +31,7 @@ _PAYROLLS = re.compile(
 _RATE = re.compile(
     _US + r"(?:U-?3 unemployment rate|unemployment rate|UNR|U-?3)(?: \(SA\))?", re.IGNORECASE
 )
-_COUNTRIES = frozenset({"", "us", "usa", "united states"})
+_COUNTRIES = frozenset({"us", "usa", "united states"})
 _AMOUNT = re.compile(r"([+-]?)\s*(\d[\d, ]*(?:\.\d+)?|\.\d+)\s*([KM]?)", re.IGNORECASE)
 _PERCENT = re.compile(r"([+-]?)\s*(\d[\d, ]*(?:\.\d+)?|\.\d+)\s*%?")
 _GROUPS = re.compile(r"\d{1,3}(?:[, ]\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+")
@@ -196,7 +196,8 @@ def _is_headline(figure: Figure, pattern: re.Pattern[str]) -> bool:
     if len(figure.name) > _NAME_MAX:
         return False
     name = " ".join(normalise(figure.name).split())
-    return pattern.fullmatch(name) is not None and figure.country.strip().lower() in _COUNTRIES
+    ours = figure.country is None or figure.country.strip().lower() in _COUNTRIES
+    return ours and pattern.fullmatch(name) is not None
 
 
 def _rate_moves(figures: tuple[Figure, ...]) -> set[str]:

@@ -32,19 +32,25 @@ def author_faults(authors: tuple[Author, ...]) -> Iterable[str]:
 
 
 class Sender:
-    """Compiled from ``authors`` and ``sources`` of a match table."""
+    """Compiled from ``authors``, ``sources`` and ``streams`` of a match table."""
 
-    def __init__(self, authors: tuple[Author, ...], sources: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        authors: tuple[Author, ...],
+        sources: tuple[str, ...],
+        streams: tuple[str, ...] = (),
+    ) -> None:
         self.ids = {author.handle.lower(): author.id for author in authors}
-        self.sources = frozenset(source.lower() for source in sources)
-        self.names = self.sources | self.ids.keys()
+        self._sources = frozenset(source.lower() for source in sources)
+        self._streams = frozenset(streams)
+        self.names = self._sources | self.ids.keys() | {stream.lower() for stream in streams}
 
     def is_stranger(self, item: NewsItem) -> Failure | None:
         """Why this item is none of ours at all, or None."""
         if not item.is_post:
-            if not self.sources:
+            if not (self._sources or self._streams):
                 return Failure("not-a-post")
-            if item.source.lower() not in self.sources:
+            if item.source.lower() not in self._sources and item.source not in self._streams:
                 return Failure("source", item.source[:60])
         elif not self.ids:
             return Failure("not-an-item")

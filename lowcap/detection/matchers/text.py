@@ -44,8 +44,9 @@ class Token:
 class TextMatch:
     """``[trigger.match]`` of matcher ``text``.
 
-    It hears posts of ``authors`` (their own words only) and items whose source
-    is one of ``sources`` (their ``text``: title, body, or all). Wanted are one
+    It hears posts of ``authors`` (their own words only) and items (their
+    ``text``: title, body, or all) whose source is one of ``sources``, case
+    aside, or exactly the id of one of ``streams``. Wanted are one
     of ``any_of``, one of each list of ``all_of``, and one way of ``either``,
     all outside the phrases of ``erase``; none of ``none_of`` nor, unless
     ``hedge`` is false, of the hedge list, outside the phrases of ``excuse``.
@@ -56,6 +57,7 @@ class TextMatch:
 
     authors: tuple[Author, ...] = ()
     sources: tuple[str, ...] = ()
+    streams: tuple[str, ...] = ()
     text: str = "all"
     any_of: tuple[str, ...] = ()
     all_of: tuple[tuple[str, ...], ...] = ()
@@ -72,10 +74,10 @@ class TextMatch:
 
     def faults(self) -> Iterable[str]:
         """What types cannot show, each with its path under the table."""
-        if not self.authors and not self.sources:
-            yield "authors: expected authors, or sources"
+        if not (self.authors or self.sources or self.streams):
+            yield "authors: expected authors, sources or streams"
         yield from author_faults(self.authors)
-        if any(not source.strip() for source in self.sources):
+        if any(not name.strip() for name in (*self.sources, *self.streams)):
             yield "sources: expected names"
         if self.text not in VIEWS:
             yield f"text: expected one of {', '.join(VIEWS)}, not {self.text!r}"
@@ -118,7 +120,7 @@ class TextReading:
     def __init__(self, match: TextMatch, hedge: tuple[str, ...], key: str) -> None:
         self._match = match
         self._key = key
-        self._sender = Sender(match.authors, match.sources)
+        self._sender = Sender(match.authors, match.sources, match.streams)
         self.names = self._sender.names
         erase = Group(match.erase)
         common = ((match.any_of,) if match.any_of else ()) + match.all_of
@@ -137,7 +139,7 @@ class TextReading:
         self.lookout: dict[str, tuple[Group, ...]] = {}
         if match.authors:
             self.lookout["own"] = first
-        if match.sources:
+        if match.sources or match.streams:
             self.lookout[match.text] = first
         self.groups: tuple[Group, ...] = (
             *self._wanted.groups,

@@ -148,6 +148,7 @@ class Commands:
             },
             "triggers_on": len(parts.flow.enabled),
             "triggers": len(desk.settings.trigger),
+            "trigger_ids": [trigger.id for trigger in desk.settings.trigger],
             "judged": dict(parts.flow.counts),
             "frames_unrecorded": parts.flow.unrecorded,
             "batch_waiting": len(parts.flow.batch),

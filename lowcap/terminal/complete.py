@@ -20,6 +20,8 @@ class Snapshot(NamedTuple):
 
     positions: Sequence[str] = ()
     traces: Sequence[str] = ()
+    feeds: Sequence[str] = ()
+    triggers: Sequence[str] = ()
 
 
 def complete(line: str, snapshot: Snapshot) -> list[Candidate]:
@@ -39,11 +41,18 @@ def complete(line: str, snapshot: Snapshot) -> list[Candidate]:
 def _arguments(command: Command, words: list[str], snapshot: Snapshot) -> list[Candidate]:
     found: list[Candidate] = []
     if not words[-1].startswith("-"):
-        for argument in command.arguments:
-            if argument.kind == "position":
-                found += [Candidate(symbol, "open position") for symbol in snapshot.positions]
-            elif argument.kind == "trace":
-                found += [Candidate(trace, "trace") for trace in snapshot.traces]
+        place = len([word for word in words[1:-1] if not word.startswith("-")])
+        for argument in command.arguments[place : place + 1]:
+            found += [Candidate(choice, f"{command.name} {choice}") for choice in argument.choices]
+            words_of = {
+                "position": (snapshot.positions, "open position"),
+                "symbol": (snapshot.positions, "open position"),
+                "trace": (snapshot.traces, "trace"),
+                "feed": (snapshot.feeds, "feed"),
+                "trigger": (snapshot.triggers, "trigger"),
+            }
+            known, meta = words_of.get(argument.kind, ((), ""))
+            found += [Candidate(word, meta) for word in known]
     given = set(words[1:-1])
     found += [
         Candidate(f"--{option.name}", option.help)

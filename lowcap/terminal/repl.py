@@ -304,7 +304,11 @@ class _TableCompleter(Completer):
         self, document: Document, complete_event: CompleteEvent
     ) -> Iterable[Completion]:
         status = self._link.status or {}
-        snapshot = Snapshot(positions=status.get("symbols", ()))
+        snapshot = Snapshot(
+            positions=status.get("symbols", ()),
+            feeds=[feed["name"] for feed in status.get("feeds", ())],
+            triggers=status.get("trigger_ids", ()),
+        )
         line = document.text_before_cursor.lstrip()
         typed = line.split(" ")[-1]
         for candidate in complete(line, snapshot):

@@ -153,23 +153,64 @@ async def run_wire(
         endpoint.host, endpoint.port, tls=endpoint.tls, timeout_s=limits.connect_s
     )
 
+    watched = _Watched(stream)
+
     async def client(nursery: trio.Nursery) -> TrioWire:
-        with trio.move_on_after(limits.connect_s) as scope:
-            socket = await trio_websocket.wrap_client_stream(
-                nursery,
-                stream,  # type: ignore[arg-type]  # any trio Stream will do, the stubs say sockets
-                f"{endpoint.host}:{endpoint.port}",
-                endpoint.resource,
-                extra_headers=[(k.encode(), v.encode()) for k, v in (headers or {}).items()],
-                message_queue_size=limits.queue_frames,
-                max_message_size=limits.frame_bytes_max,
-                receive_buffer_size=65_536,
+        opened: list[trio_websocket.WebSocketConnection] = []
+
+        async def shake(hands: trio.CancelScope) -> None:
+            opened.append(
+                await trio_websocket.wrap_client_stream(
+                    nursery,
+                    watched,  # type: ignore[arg-type]  # any Stream will do, the stubs say sockets
+                    f"{endpoint.host}:{endpoint.port}",
+                    endpoint.resource,
+                    extra_headers=[(k.encode(), v.encode()) for k, v in (headers or {}).items()],
+                    message_queue_size=limits.queue_frames,
+                    max_message_size=limits.frame_bytes_max,
+                    receive_buffer_size=65_536,
+                )
             )
-        if scope.cancelled_caught:
-            raise ConnectionLost(f"{endpoint.host}: handshake not finished in time")
-        return TrioWire(socket, limits)
+            hands.cancel(reason="the handshake is done")
+
+        with trio.move_on_after(limits.connect_s) as scope:
+            async with trio.open_nursery() as shaking:
+                shaking.start_soon(shake, shaking.cancel_scope)
+                await watched.over.wait()
+                shaking.cancel_scope.cancel(reason="the peer has hung up")
+        if opened:
+            return TrioWire(opened[0], limits)
+        why = "not finished in time" if scope.cancelled_caught else "broken off"
+        raise ConnectionLost(f"{endpoint.host}: handshake {why}")
 
     await _carry(stream, client, on_frame, session)
+
+
+class _Watched(trio.abc.Stream):
+    """Says when the peer hangs up: in a handshake the library would go on waiting for it."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self.over = trio.Event()
+        self._stream = stream
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        try:
+            data = bytes(await self._stream.receive_some(max_bytes))
+        except trio.BrokenResourceError:
+            self.over.set()
+            raise
+        if not data:
+            self.over.set()
+        return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
 
 
 async def accept_wire(

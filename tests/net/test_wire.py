@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+import msgspec
 import pytest
 import trio
 
@@ -128,12 +129,14 @@ async def test_closing_during_the_handshake_is_noticed(net_and_scheme: NetAndSch
             await stream.receive_some(100)
         await trio.aclose_forcefully(stream)
 
+    # At once, not when the time for connecting is up.
+    limits = msgspec.structs.replace(LIMITS, connect_s=60)
     with trio.fail_after(10):
         async with trio.open_nursery() as nursery:
             port: int = await nursery.start(net.serve, slam, "127.0.0.1", 0)
-            with pytest.raises(ConnectionLost):
+            with pytest.raises(ConnectionLost, match=r"handshake broken off|Broken"):
                 await run_wire(
-                    net, f"ws{s}://127.0.0.1:{port}/", lambda f: None, _quiet, limits=LIMITS
+                    net, f"ws{s}://127.0.0.1:{port}/", lambda f: None, _quiet, limits=limits
                 )
             nursery.cancel_scope.cancel()
 

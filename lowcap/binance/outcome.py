@@ -9,9 +9,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-UNKNOWN_CODES = frozenset({-1000, -1001, -1006, -1007})
-NO_SUCH_ORDER = frozenset({-2011, -2013})
-DUPLICATE_ID = -4116
+from lowcap.binance.errors import OVERLOADED, Remedy, meaning_of
 
 
 class Verdict(StrEnum):
@@ -37,6 +35,11 @@ class Outcome(Struct, frozen=True, kw_only=True):
     reason: str = ""
     venue_ms: int = 0
 
+    @property
+    def remedy(self) -> Remedy | None:
+        """What to do about a refusal; None where there is none, or nobody has given a code."""
+        return meaning_of(self.code).remedy if self.code else None
+
 
 def refused(http_status: int, code: int, msg: str) -> Outcome:
     """The outcome of an error answer.
@@ -46,9 +49,9 @@ def refused(http_status: int, code: int, msg: str) -> Outcome:
     backend and any other status mean unknown. A duplicate client id means
     that the first one lives: unknown, to be queried.
     """
-    if http_status == 503 and (msg.startswith("Service Unavailable") or code == -1008):
+    if http_status == 503 and (msg.startswith("Service Unavailable") or code == OVERLOADED):
         return Outcome(verdict=Verdict.REJECTED, code=code, reason=msg)
     definite = 400 <= http_status < 500 and http_status != 408
-    if not definite or code in UNKNOWN_CODES or code == DUPLICATE_ID or code == 0:
+    if not definite or meaning_of(code).remedy is Remedy.UNKNOWN:
         return Outcome(verdict=Verdict.UNKNOWN, code=code, reason=msg)
     return Outcome(verdict=Verdict.REJECTED, code=code, reason=msg)

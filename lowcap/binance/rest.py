@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from lowcap.binance.budget import Budget, Urgency, rest_cost
+from lowcap.binance.errors import ALREADY_SO, Remedy, meaning_of
 from lowcap.binance.outcome import Outcome, Verdict, refused
 from lowcap.binance.sign import Signer
 from lowcap.binance.socket import Params, algo_outcome, order_outcome, query_string
@@ -23,7 +25,7 @@ from lowcap.binance.wire import (
     SymbolConfig,
     TradeRow,
 )
-from lowcap.core.errors import LowcapError, NoAnswer
+from lowcap.core.errors import LowcapError, NoAnswer, NotSent
 from lowcap.net.http import HttpPort, HttpReply
 
 T = TypeVar("T")
@@ -39,6 +41,12 @@ class VenueRefused(LowcapError):
         super().__init__(f"{venue_code}: {msg}" if venue_code else msg)
         self.venue_code = venue_code
         self.status = status
+        self.hint = meaning_of(venue_code).advice if venue_code else ""
+
+    @property
+    def remedy(self) -> Remedy:
+        """What to do about it; without a code the outcome is open."""
+        return meaning_of(self.venue_code).remedy
 
 
 class _ServerTime(msgspec.Struct):
@@ -50,15 +58,28 @@ class _ListenKey(msgspec.Struct):
 
 
 class RestClient:
-    """Signed requests to one base URL."""
+    """Signed requests to one base URL, within a budget.
+
+    What the budget does not allow now is NotSent; placing, cancelling and
+    everything through an ``urgent`` client is always allowed.
+    """
 
     def __init__(
-        self, http: HttpPort, base_url: str, signer: Signer, venue_ms: Callable[[], int]
+        self,
+        http: HttpPort,
+        base_url: str,
+        signer: Signer,
+        venue_ms: Callable[[], int],
+        *,
+        budget: Budget | None = None,
+        urgent: bool = False,
     ) -> None:
         self._http = http
         self._base_url = base_url.rstrip("/")
         self._signer = signer
         self._venue_ms = venue_ms
+        self._budget = budget or Budget()
+        self._urgency = Urgency.EXIT if urgent else Urgency.ROUTINE
 
     # -- market -----------------------------------------------------------
 
@@ -96,7 +117,7 @@ class RestClient:
         try:
             await self._signed("POST", "/fapi/v1/marginType", params, dict[str, Any])
         except VenueRefused as error:
-            if error.venue_code != -4046:
+            if error.venue_code not in ALREADY_SO:
                 raise
 
     async def positions(self, symbol: str = "") -> list[PositionRow]:
@@ -187,41 +208,58 @@ class RestClient:
     # -- sending ------------------------------------------------------------
 
     async def _open(self, method: str, path: str) -> HttpReply:
-        reply = await self._http.request(
-            method, f"{self._base_url}{path}", headers={}, timeout_s=TIMEOUT_S
-        )
-        if reply.status != 200:
-            raise _fault(reply)
-        return reply
+        return _good(await self._exchange(method, path, "", {}))
 
     async def _keyed(self, method: str, path: str) -> HttpReply:
         headers = {"X-MBX-APIKEY": self._signer.api_key}
-        reply = await self._http.request(
-            method, f"{self._base_url}{path}", headers=headers, timeout_s=TIMEOUT_S
-        )
-        if reply.status != 200:
-            raise _fault(reply)
-        return reply
+        return _good(await self._exchange(method, path, "", headers))
 
     async def _signed(self, method: str, path: str, params: Params, kind: type[T]) -> T:
-        reply = await self._send(method, path, params)
-        if reply.status != 200:
-            raise _fault(reply)
-        return _decode(reply, kind)
+        return _decode(_good(await self._send(method, path, params)), kind)
 
     async def _send(self, method: str, path: str, params: Params) -> HttpReply:
         query = query_string(params | {"timestamp": self._venue_ms()})
         signature = query_string({"signature": self._signer.sign(query.encode())})
-        return await self._http.request(
-            method,
-            f"{self._base_url}{path}?{query}&{signature}",
-            headers={"X-MBX-APIKEY": self._signer.api_key},
-            timeout_s=TIMEOUT_S,
+        headers = {"X-MBX-APIKEY": self._signer.api_key}
+        return await self._exchange(
+            method, path, f"?{query}&{signature}", headers, one="symbol" in params
         )
+
+    async def _exchange(
+        self, method: str, path: str, query: str, headers: dict[str, str], *, one: bool = False
+    ) -> HttpReply:
+        """One request within the budget; its reply tells what is left of it.
+
+        Raises:
+            NotSent: it never left, or the budget holds it back.
+            NoAnswer: it may have arrived.
+        """
+        weight, orders = rest_cost(method, path, one=one)
+        urgency = Urgency.EXIT if orders or method == "DELETE" else self._urgency
+        lack = self._budget.lack(urgency, self._venue_ms(), weight=weight)
+        if lack:
+            raise NotSent(f"{method} {path} is held back: {lack}")
+        self._budget.spend(self._venue_ms(), weight=weight, orders=orders)
+        url = f"{self._base_url}{path}{query}"
+        reply = await self._http.request(method, url, headers=headers, timeout_s=TIMEOUT_S)
+        at_ms = self._venue_ms()
+        self._budget.hear_headers(reply.headers, at_ms)
+        if reply.status != 200:
+            fault = _fault(reply)
+            self._budget.hear_refusal(
+                reply.status, fault.venue_code, fault.message, reply.headers, at_ms
+            )
+        return reply
 
 
 def _only(symbol: str) -> Params:
     return {"symbol": symbol} if symbol else {}
+
+
+def _good(reply: HttpReply) -> HttpReply:
+    if reply.status != 200:
+        raise _fault(reply)
+    return reply
 
 
 def _decode(reply: HttpReply, kind: type[T]) -> T:

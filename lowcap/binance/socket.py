@@ -9,6 +9,7 @@ from urllib.parse import quote
 import msgspec
 import trio
 
+from lowcap.binance.budget import HANDSHAKE_WEIGHT, Budget, api_cost
 from lowcap.binance.outcome import Outcome, Verdict, refused
 from lowcap.binance.sign import Ed25519Signer, Signer
 from lowcap.binance.wire import UNREADABLE, AlgoView, ApiReply, OrderView
@@ -45,8 +46,11 @@ class ApiSocket:
         venue_ms: Callable[[], int],
         on_change: Callable[[bool, str], None],
         chance: random.Random,
+        *,
+        budget: Budget | None = None,
     ) -> None:
         self._net = net
+        self._budget = budget or Budget()
         self._url = url
         self._signer = signer
         self._venue_ms = venue_ms
@@ -71,6 +75,7 @@ class ApiSocket:
         await stay_connected(self._connect, lost, back_off=BackOff(), chance=self._chance)
 
     async def _connect(self) -> None:
+        self._budget.spend(self._venue_ms(), weight=HANDSHAKE_WEIGHT)
         try:
             await run_wire(self._net, self._url, self._on_frame, self._session, limits=LIMITS)
         finally:
@@ -114,6 +119,8 @@ class ApiSocket:
         frame = self._frame(self._next_id, method, params)
         self._wire.send_now(frame)
         self._waiting[self._next_id] = on_reply
+        weight, orders = api_cost(method)
+        self._budget.spend(self._venue_ms(), weight=weight, orders=orders)
 
     def _frame(self, number: int, method: str, params: Params) -> bytes:
         params["timestamp"] = self._venue_ms()
@@ -128,6 +135,10 @@ class ApiSocket:
             reply = _reply_decoder.decode(frame)
         except UNREADABLE:
             return  # nothing to match it to; the request's deadline will settle it
+        at_ms = self._venue_ms()
+        self._budget.hear_counts(reply.rateLimits, at_ms)
+        if reply.error is not None:
+            self._budget.hear_refusal(reply.status, reply.error.code, reply.error.msg, {}, at_ms)
         if isinstance(reply.id, int):
             on_reply = self._waiting.pop(reply.id, None)
             if on_reply is not None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 import trio
 from msgspec import Struct
 
+from lowcap.binance.budget import Budget
 from lowcap.binance.filters import contracts_from
 from lowcap.binance.orders import PLACE_ALGO, place_params
 from lowcap.binance.outcome import Outcome
@@ -71,11 +72,17 @@ class Venue:
         self.contracts: dict[str, Contract] = {}
         self.leverage: dict[str, int] = {}
         self.wallet_usdt = Decimal(0)
-        self.rest = RestClient(http, urls.rest, signer, self.venue_ms)
-        # Closing and cancelling never wait behind other requests.
-        self.urgent = RestClient(urgent_http, urls.rest, signer, self.venue_ms)
+        self.budget = Budget()
+        self.rest = RestClient(http, urls.rest, signer, self.venue_ms, budget=self.budget)
+        # Closing and cancelling never wait behind other requests, nor for the budget.
+        self.urgent = RestClient(
+            urgent_http, urls.rest, signer, self.venue_ms, budget=self.budget, urgent=True
+        )
         self.socket = ApiSocket(
-            net, urls.ws_api, signer, self.venue_ms, lambda up, why: self.on_socket(up, why), chance
+            *(net, urls.ws_api, signer, self.venue_ms),
+            lambda up, why: self.on_socket(up, why),
+            chance,
+            budget=self.budget,
         )
 
     def venue_ms(self) -> int:
@@ -114,6 +121,7 @@ class Venue:
         if not config.canTrade:
             raise LowcapError("the account may not trade", hint="check the key's permissions")
         info = await self.rest.exchange_info()
+        self.budget.learn_limits(info.rateLimits)
         self.contracts = contracts_from(info, await self.rest.brackets())
 
     async def prepare_symbols(

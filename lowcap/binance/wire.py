@@ -33,6 +33,17 @@ class ApiReply(Struct):
     status: int = 0
     result: Raw = Raw(b"")
     error: ApiError | None = None
+    rateLimits: Raw = Raw(b"")
+
+
+class RateLimitRow(Struct):
+    """An entry of ``rateLimits``; exchangeInfo gives no count."""
+
+    rateLimitType: str
+    interval: str
+    intervalNum: int
+    limit: int
+    count: int = 0
 
 
 class OrderView(Struct):
@@ -117,6 +128,7 @@ class ExchangeInfo(Struct):
 
     symbols: list[Raw]
     serverTime: Ms = 0
+    rateLimits: Raw = Raw(b"")
 
 
 class BracketStep(Struct):

@@ -61,7 +61,7 @@ class Scan:
                 yield start, end
 
     def _linked(self, chain: Chain) -> list[Span]:
-        """The first place where all parts of ``chain`` stand close enough to each other."""
+        """Where all parts of ``chain`` stand close enough to each other: one place for each end."""
         # For each end reached so far, where that run of parts began: the nearest end wins,
         # since whatever a farther one allows, a nearer one allows too.
         runs = list(self.found.get(chain.parts[0], ()))
@@ -76,7 +76,7 @@ class Scan:
                     if "." not in self._text[ended:start]:
                         following.append((begun, end))
             runs = following
-        return sorted(runs)[:1]
+        return runs
 
 
 class PhraseIndex:

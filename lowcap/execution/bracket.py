@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from lowcap.binance.errors import WOULD_TRIGGER
 from lowcap.core.contract import Contract
 from lowcap.core.messages import OrderPlan, Purpose
 from lowcap.core.money import HUNDRED, ZERO, Side, floor_to_step, price_to_tick, stop_to_tick
@@ -99,7 +100,7 @@ def _stop_steps(
     if any(not o.is_final for o in stops):
         return []
     refused = [o for o in stops if o.status in (Status.REJECTED, Status.DENIED)]
-    if any(o.code in (-2021, -4142) for o in refused):
+    if any(o.code in WOULD_TRIGGER for o in refused):
         return [CloseNow(position.symbol, "the stop would trigger at once")]
     if len(refused) >= TRIES_MAX:
         return [CloseNow(position.symbol, f"stop refused: {refused[-1].reason}")]

@@ -7,7 +7,7 @@ from decimal import Decimal
 import trio
 from msgspec import Struct
 
-from lowcap.binance.outcome import NO_SUCH_ORDER
+from lowcap.binance.errors import NO_SUCH_ORDER
 from lowcap.binance.rest import RestClient, VenueRefused
 from lowcap.binance.venue import Venue
 from lowcap.core import facts

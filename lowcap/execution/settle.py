@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import trio
 
-from lowcap.binance.outcome import NO_SUCH_ORDER, Outcome
+from lowcap.binance.errors import NO_SUCH_ORDER
+from lowcap.binance.outcome import Outcome
 from lowcap.binance.rest import VenueRefused
 from lowcap.core import facts
 from lowcap.core.errors import NoAnswer, NotSent

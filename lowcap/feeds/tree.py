@@ -75,10 +75,11 @@ class TreeDecoder:
         old_post = (data.source or "").lower() == "twitter" and data.info is None
         found = _OLD_POST.match(title) if old_post else None
         behind_title = _TITLE_HANDLE.search(title)
-        shown = (author.screen_name, *(m[1] for m in (found, behind_title) if m is not None))
+        # The name before an old post's text must agree with the others, and is no proof alone.
+        proof = handles_of((author.screen_name, behind_title[1] if behind_title else None), url)
         # An author object without its name says nothing: what stands elsewhere may be anybody's.
         nameless = isinstance(data.author, _Author) and not author.screen_name
-        handles = () if nameless else handles_of(shown, url)
+        handles = () if nameless or not proof else handles_of((*proof, found and found[1]))
         if found is not None and not body:
             body = title[found.end() :]
         is_post = bool(handles) and (

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import msgspec
 import trio
@@ -22,17 +23,21 @@ from lowcap.net.wire import Wire, WireLimits, accept_wire
 from lowcap.paper import streams
 from lowcap.paper.auth import Account
 from lowcap.paper.exchange import Exchange
+from lowcap.paper.faults import Answer, Treatment
 from lowcap.paper.rest import answer, method_of
 from lowcap.paper.state import PaperState
+from lowcap.paper.upsets import Line, strike_lines, strike_listing
 from lowcap.paper.usage import Usage
 from lowcap.paper.views import Json
-from lowcap.paper.wsapi import BAD_FRAME, WsApi
+from lowcap.paper.wsapi import BAD_FRAME, Request, WsApi
 
 # The venue pings every 3 minutes and waits 10 for the pong (docs/venue.md §3).
 LIMITS = WireLimits(ping_every_s=180, pong_within_s=600, queue_frames=4_096)
 SAVE_EVERY_S = 1.0
 SLOW_STREAMS_MS = 3_000
 API_PATH = "/ws-fapi/v1"
+# No connection lives longer (docs/venue.md §3, §7).
+LIFE_S = 86_400
 
 
 class PaperServer:
@@ -61,6 +66,8 @@ class PaperServer:
         self._usage = Usage()
         self._slow_turn = -1
         self._subscribers: list[streams.Subscriber] = []
+        self._lines: list[Line] = []
+        self._line_of: dict[streams.Subscriber, Line] = {}
         self._chance = random.Random(seed)
 
     async def run(
@@ -91,9 +98,20 @@ class PaperServer:
             await trio.sleep(self._tick_s)
             at_ms = now_ms(self._clock)
             self.exchange.tick(at_ms)
+            self._play_faults(at_ms)
             self._send_events()
             self._end_expired_key(at_ms)
             self._send_market(at_ms)
+
+    def _play_faults(self, at_ms: int) -> None:
+        """What the fault script has for connections, keys and listings."""
+        for fault in self.exchange.faults.moments(at_ms):
+            if fault.kind == "expire-key":
+                self.exchange.state.listen_key_until_ms = at_ms
+            elif fault.kind in ("cut", "half-open"):
+                strike_lines(self._lines, fault)
+            else:
+                strike_listing(self.exchange, fault)
 
     def _send_market(self, at_ms: int) -> None:
         """One round of market frames; each payload is encoded once for all who want it."""
@@ -125,21 +143,31 @@ class PaperServer:
             self._send_private(key, [gone])
 
     def _send_private(self, key: str, events: list[Json]) -> None:
-        if self.exchange.faults.mute_user_stream:
-            return
+        at_ms = now_ms(self._clock)
         for event in events:
-            payload = msgspec.json.encode(event)
-            for subscriber in self._subscribers:
-                if subscriber.hears(key, event["e"]):
-                    self._send(subscriber, subscriber.wrap(key, payload))
+            for after_ms in self.exchange.faults.copies(event["e"], at_ms, self._chance):
+                if after_ms:
+                    self._nursery.start_soon(self._send_late, key, event, after_ms / 1000)
+                else:
+                    self._send_event(key, event)
 
-    @staticmethod
-    def _send(subscriber: streams.Subscriber, frame: bytes) -> None:
+    def _send_event(self, key: str, event: Json) -> None:
+        payload = msgspec.json.encode(event)
+        for subscriber in self._subscribers:
+            if subscriber.hears(key, event["e"]):
+                self._send(subscriber, subscriber.wrap(key, payload))
+
+    async def _send_late(self, key: str, event: Json, after_s: float) -> None:
+        await trio.sleep(after_s)
+        self._send_event(key, event)
+
+    def _send(self, subscriber: streams.Subscriber, frame: bytes) -> None:
         if subscriber.wire is not None:
             try:
                 subscriber.wire.send_now(frame)
             except NotSent:
                 subscriber.wire = None  # a client that does not read is dropped, like the venue's
+                self._line_of[subscriber].over.set()
 
     # -- connections ------------------------------------------------------
 
@@ -148,25 +176,27 @@ class PaperServer:
 
     async def _rest(self, request: HttpRequest) -> HttpReply | None:
         method = method_of(request)
-        faults = self.exchange.faults
-        await self._pause(faults.request_delay_ms, method)
-        if faults.take(faults.lose_requests, method):
+        params = dict(parse_qsl(request.query) + parse_qsl(request.body.decode("latin-1")))
+        treatment = self._treat(method, params)
+        await trio.sleep(treatment.request_ms / 1000)
+        if treatment.lose_request:
             return None
-        self.on_request(method)
-        reply = answer(self.exchange, self.account, request, now_ms(self._clock), self._usage)
-        self._send_events()
-        await self._pause(faults.reply_delay_ms, method)
-        if faults.take(faults.lose_replies, method):
-            return None
-        return reply
+        reply: HttpReply | None = None
+        if treatment.executed:
+            self.on_request(method)
+            reply = answer(self.exchange, self.account, request, now_ms(self._clock), self._usage)
+            self._send_events()
+        if treatment.instead is not None:
+            reply = _error_reply(treatment.instead)
+        await trio.sleep(treatment.reply_ms / 1000)
+        return None if treatment.lose_reply else reply
 
-    async def _pause(self, delays: dict[str, list[int]], method: str) -> None:
-        if method in delays:
-            low, high = delays[method][0], delays[method][-1]
-            await trio.sleep(self._chance.uniform(low, high) / 1000)
+    def _treat(self, method: str, params: Mapping[str, Any]) -> Treatment:
+        return self.exchange.faults.treat(method, params, now_ms(self._clock), self._chance)
 
     async def _upgrade(self, stream: trio.abc.Stream) -> None:
         paths: list[str] = []
+        line = Line(stream)
 
         def on_request(path: str, headers: dict[str, str]) -> str | None:
             paths.append(path)
@@ -185,50 +215,69 @@ class PaperServer:
                 at_ms = now_ms(self._clock)
                 api = WsApi(self.exchange, self.account, self._usage, at_ms, tell_limits=told)
                 handlers.append(lambda frame: self._on_api_frame(api, wire, frame))
-                await trio.sleep_forever()
+                await self._until_over(line, "api")
+                return
             subscriber = streams.Subscriber(paths[0])
             subscriber.wire = wire
             handlers.append(lambda frame: _tell(wire, subscriber.control(frame)))
             self._subscribers.append(subscriber)
+            self._line_of[subscriber] = line
             try:
-                while subscriber.wire is not None:
-                    await trio.sleep(1)
+                await self._until_over(line, subscriber.route)
             finally:
                 self._subscribers.remove(subscriber)
+                del self._line_of[subscriber]
 
         try:
-            await accept_wire(stream, on_request, on_frame, session, limits=LIMITS)
+            await accept_wire(line, on_request, on_frame, session, limits=LIMITS)
         except ConnectionLost:
             return  # clients come and go
+
+    async def _until_over(self, line: Line, route: str) -> None:
+        """Until the script or a connection's longest life ends it."""
+        line.route = route
+        self._lines.append(line)
+        try:
+            with trio.move_on_after(LIFE_S):
+                await line.over.wait()
+        finally:
+            self._lines.remove(line)
 
     def _on_api_frame(self, api: WsApi, wire: Wire, frame: bytes) -> None:
         request = api.parse(frame)
         if request is None:
             _tell(wire, BAD_FRAME)
             return
-        method, faults = request.name, self.exchange.faults
-        self.on_request(method)
-        if method not in faults.request_delay_ms and method not in faults.reply_delay_ms:
+        treatment = self._treat(request.name, request.params)
+        if treatment.is_prompt:
             # The common case: answered in the same turn, as quick as the venue's own engine.
-            if faults.take(faults.lose_requests, method):
-                return
-            reply = api.answer(request, now_ms(self._clock))
-            self._send_events()
-            if not faults.take(faults.lose_replies, method):
-                _tell(wire, reply)
+            self._reply(wire, treatment, self._carry_out(api, request, treatment))
             return
 
         async def slowly() -> None:
-            await self._pause(faults.request_delay_ms, method)
-            if faults.take(faults.lose_requests, method):
-                return
-            reply = api.answer(request, now_ms(self._clock))
-            self._send_events()
-            await self._pause(faults.reply_delay_ms, method)
-            if not faults.take(faults.lose_replies, method):
-                _tell(wire, reply)
+            await trio.sleep(treatment.request_ms / 1000)
+            reply = self._carry_out(api, request, treatment)
+            await trio.sleep(treatment.reply_ms / 1000)
+            self._reply(wire, treatment, reply)
 
         self._nursery.start_soon(slowly)
+
+    def _carry_out(self, api: WsApi, request: Request, treatment: Treatment) -> bytes | None:
+        if treatment.lose_request:
+            return None
+        reply: bytes | None = None
+        if treatment.executed:
+            self.on_request(request.name)
+            reply = api.answer(request, now_ms(self._clock))
+            self._send_events()
+        if treatment.instead is not None:
+            reply = api.refusal(request, treatment.instead)
+        return reply
+
+    @staticmethod
+    def _reply(wire: Wire, treatment: Treatment, reply: bytes | None) -> None:
+        if reply is not None and not treatment.lose_reply:
+            _tell(wire, reply)
 
     async def _save_often(self, path: Path) -> None:
         """A disk that refuses costs the memory of this account, not the exchange."""
@@ -242,6 +291,11 @@ class PaperServer:
                 self._save_fault = str(error)
             else:
                 self._save_fault = ""
+
+
+def _error_reply(error: Answer) -> HttpReply:
+    body = msgspec.json.encode({"code": error.code, "msg": error.msg})
+    return HttpReply(error.status, {"content-type": "application/json;charset=UTF-8"}, body)
 
 
 def _tell(wire: Wire, frame: bytes) -> None:

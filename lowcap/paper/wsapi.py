@@ -9,6 +9,7 @@ import msgspec
 
 from lowcap.paper.auth import Account, check_time, ws_signed_text
 from lowcap.paper.exchange import Exchange
+from lowcap.paper.faults import Answer
 from lowcap.paper.state import VenueError
 from lowcap.paper.usage import HANDSHAKE_WEIGHT, Usage
 
@@ -94,6 +95,11 @@ class WsApi:
         if str(wanted).lower() != "false":
             reply["rateLimits"] = self._usage.rate_limits(request.name, now_ms)
         return _encode(reply)
+
+    def refusal(self, request: Request, error: Answer) -> bytes:
+        """The reply to a request that the fault script has refused."""
+        fault = {"code": error.code, "msg": error.msg}
+        return _encode({"id": request.id, "status": error.status, "error": fault})
 
     def _carry_out(self, request: Request, now_ms: int) -> object:
         method, params = request.name, request.params

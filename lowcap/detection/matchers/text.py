@@ -85,6 +85,9 @@ class TextMatch:
             yield "any_of: expected phrases, here, in all_of or in either"
         for path in ("any_of", "none_of", "erase", "excuse"):
             yield from phrase_faults(path, getattr(self, path))
+        for path in ("erase", "excuse"):
+            if Group(getattr(self, path)).chains:
+                yield f"{path}: a phrase with a gap covers nothing; write it without"
         yield from list_faults("all_of", self.all_of)
         yield from branch_faults("either", self.either)
         yield from branch_faults("topic", self.topic)

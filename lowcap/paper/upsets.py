@@ -1,0 +1,95 @@
+"""Faults that strike connections and listings: cut and half-open lines, filters, delisting."""
+
+from __future__ import annotations
+
+import msgspec
+import trio
+
+from lowcap.core.money import ZERO
+from lowcap.paper.exchange import Exchange
+from lowcap.paper.faults import Fault
+from lowcap.paper.state import PaperOrder
+
+
+class Line(trio.abc.Stream):
+    """A client's connection as the script reaches it: ``over`` ends it, ``is_dead`` mutes it."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self.route = ""
+        self.over = trio.Event()
+        self.is_dead = False
+        self._stream = stream
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """What the client says; nothing of it arrives once the line is dead."""
+        data = bytes(await self._stream.receive_some(max_bytes))
+        while data and self.is_dead:
+            data = bytes(await self._stream.receive_some(max_bytes))
+        return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send, or lose it on a dead line, which looks the same from here."""
+        if self.is_dead:
+            await trio.lowlevel.checkpoint()
+        else:
+            await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """As the stream below has it."""
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        """Close the stream below."""
+        await self._stream.aclose()
+
+
+def strike_lines(lines: list[Line], fault: Fault) -> None:
+    """Carry out a ``cut`` or ``half-open`` on the connections that are open now."""
+    for line in lines:
+        if fault.route not in ("", line.route):
+            continue
+        if fault.kind == "cut":
+            line.over.set()
+        else:
+            line.is_dead = True
+
+
+def strike_listing(exchange: Exchange, fault: Fault) -> None:
+    """Carry out a ``filter-change`` or ``delist``, where the symbol is listed."""
+    contract = exchange.contracts.get(fault.symbol)
+    if contract is None:
+        return
+    if fault.kind == "filter-change":
+        exchange.contracts[fault.symbol] = msgspec.structs.replace(contract, **fault.change)
+        return
+    exchange.contracts[fault.symbol] = msgspec.structs.replace(contract, status="SETTLING")
+    for order in exchange.book.open_orders(fault.symbol):
+        exchange.book.expire(order, "7")
+    _settle_position(exchange, fault.symbol)
+    exchange.algos.expire_orphans()
+
+
+def _settle_position(exchange: Exchange, symbol: str) -> None:
+    """The forced fill of a delisting, under an id that nobody sent (docs/venue.md §6)."""
+    book, state = exchange.book, exchange.state
+    held = book.position(symbol).qty
+    if held == ZERO:
+        return
+    order = PaperOrder(
+        order_id=state.next_order_id,
+        client_id=f"settlement_autoclose-{state.next_order_id}",
+        symbol=symbol,
+        side="SELL" if held > ZERO else "BUY",
+        type="MARKET",
+        time_in_force="GTC",
+        qty=abs(held),
+        price=ZERO,
+        reduce_only=True,
+        status="NEW",
+        created_ms=book.now_ms,
+        updated_ms=book.now_ms,
+        expiry_reason="7",
+    )
+    state.next_order_id += 1
+    state.orders[order.order_id] = order
+    book.fill(order, abs(held), book.board.quotes[symbol].mark, maker=False)

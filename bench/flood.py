@@ -26,7 +26,7 @@ from lowcap.paper.contracts import listed_contracts
 from tests.long.rig import Process, call, wait_ready
 
 OFFERED_TIMES = 3
-WARM_S, IDLE_FRAMES, PACE_S = 4.0, 60, 0.25
+WARM_S, IDLE_FRAMES, PACE_S = 4.0, 90, 0.35
 BATCH = 50
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 

@@ -34,6 +34,8 @@ from tests.long.rig import Process, call, ledger_records, wait_ready, write_conf
 FRAMES_PER_ROUND = 20  # as many positions as the shipped limits allow
 PACE_S = 0.03
 RECEIPT_WITHIN_S = 2.0
+# 20 trades are some 140 orders of the 300 in 10 s that the venue allows, exits included.
+WINDOW_S = 10.0
 KEYS = {"api-key": "bench-key", "api-secret": "bench-secret"}
 STAGES = ("parse", "detect", "risk", "prepare", "submit")
 # A trigger must fire on every frame here, so what spaces trades apart is lifted.
@@ -183,8 +185,14 @@ async def play(bench: Bench, folder: Path, rounds: int, times: dict[str, list[fl
                 times[system] += found
             if system == "lowcap":
                 await trio.to_thread.run_sync(lambda: call(folder, "close", all=True, confirm=True))
-                await trio.sleep(0.5)
+                await next_window()
         print(f"round {number} of {rounds}" + (" (warm-up)" if not number else ""), file=sys.stderr)
+
+
+async def next_window() -> None:
+    """Until the venue counts orders afresh, and whoever closes is done."""
+    await trio.sleep(0.5)
+    await trio.sleep(WINDOW_S - (time.time() + 0.1) % WINDOW_S + 0.2)
 
 
 def stage_times(folder: Path) -> dict[str, list[float]]:

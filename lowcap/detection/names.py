@@ -17,7 +17,7 @@ from lowcap.detection.text import without_urls
 
 TICKER_MAX = 15
 BARE_LETTERS_MIN = 3
-_CASHTAG = re.compile(rf"\$([A-Za-z0-9]{{1,{TICKER_MAX}}})(?![^\W_])")
+_CASHTAG = re.compile(rf"(?<!\w)\$([A-Za-z0-9]{{1,{TICKER_MAX}}})(?![^\W_])")
 _BRACKETED = re.compile(rf"\(\$?([A-Z0-9]{{1,{TICKER_MAX}}})\)")
 _BARE = re.compile(rf"(?<!\w)[A-Z0-9]{{{BARE_LETTERS_MIN},{TICKER_MAX}}}(?!\w)")
 # A stock's ticker behind the name of its exchange is no coin.
@@ -140,10 +140,13 @@ class NameBook:
 
 
 def _opens_sentence(text: str, start: int) -> bool:
-    at = start - 1
-    while at >= 0 and text[at] == " ":
-        at -= 1
-    return at < 0 or text[at] in _SENTENCE_ENDS
+    """Whether only marks lie between a place and the beginning of its sentence."""
+    for at in range(start - 1, -1, -1):
+        if text[at] in _SENTENCE_ENDS:
+            return True
+        if is_word(text[at]):
+            return False
+    return True
 
 
 def tickers_after(text: str, start: int) -> tuple[str, ...]:

@@ -110,6 +110,11 @@ def is_retweet_text(text: str) -> bool:
     return _RETWEET.match(text.strip()) is not None
 
 
+def is_reply_text(text: str, markup: str) -> bool:
+    """Whether a post's body repeats what it replies to, whatever its flags say."""
+    return markup == "phoenix" and ">>" in text and _REPLY_HEADER.search(text) is not None
+
+
 def own_text(text: str, markup: str) -> str:
     """What the account itself wrote, without quotes, repeats and addresses.
 

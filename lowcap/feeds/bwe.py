@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from msgspec import Struct
 
@@ -15,7 +17,7 @@ STEP_MS = 1_000  # the clock of this feed
 class _Frame(Struct):
     source_name: str | None = None
     news_title: str | None = None
-    coins_included: list[str] | None = None
+    coins_included: Any = None
     url: str | None = None
     timestamp: int | float | None = None
 
@@ -42,7 +44,6 @@ class BweDecoder:
             return data
         if not data.news_title:
             return NotNews("no text")
-        coins = data.coins_included
         return NewsItem(
             feed=self._feed,
             received_ns=received_ns,
@@ -51,5 +52,12 @@ class BweDecoder:
             source=data.source_name or "",
             title=data.news_title,
             url=data.url or "",
-            coins=None if coins is None else tuple(coins),
+            coins=_tags(data.coins_included),
         )
+
+
+def _tags(coins: Any) -> tuple[str, ...] | None:
+    """The tags where they are a list of texts: rules that need none go on without."""
+    if not isinstance(coins, list) or not all(isinstance(coin, str) for coin in coins):
+        return None
+    return tuple(coins)

@@ -21,7 +21,7 @@ class _Frame(Struct):
     source: str | None = None
     name: str | None = None
     username: str | None = None
-    twitterId: str | int | None = None
+    twitterId: str | None = None
     tweetId: str | int | None = None
     body: str | None = None
     title: str | None = None
@@ -89,6 +89,6 @@ class PhoenixDecoder:
 
 
 def _post_texts(data: _Frame) -> tuple[str, str]:
-    """Title and body of a post; the title names the account as other families do."""
+    """Title and body of a post; where it has no title, the account's name as elsewhere."""
     handle = f"(@{data.username})" if data.username else ""
-    return f"{data.name or ''} {handle}".strip(), data.body or ""
+    return data.title or f"{data.name or ''} {handle}".strip(), data.body or ""

@@ -10,22 +10,23 @@ _STATUS_URL = re.compile(
 )
 
 
-def handles_of(names: Iterable[str | None], url: str = "") -> tuple[str, ...]:
+def handles_of(names: Iterable[str | None], *urls: str | None) -> tuple[str, ...]:
     """Every account name that a frame shows, lower case, without repeats.
 
-    ``names`` as the fields have them, ``url`` the post's own address.
+    ``names`` as the fields have them, ``urls`` what it gives as its own address.
     """
     shown = [name for name in names if name]
-    # x.com/i/status/1 names no account.
-    if (found := _STATUS_URL.match(url)) and found[1] != "i":
-        shown.append(found[1])
+    for url in urls:
+        # x.com/i/status/1 names no account.
+        if url and (found := _STATUS_URL.match(url)) and found[1] != "i":
+            shown.append(found[1])
     # Only ASCII has upper and lower case here: the Kelvin sign is not a k.
     return tuple(dict.fromkeys(n.lower() if n.isascii() else n for n in shown))
 
 
-def id_of(*shown: str | int | None) -> str:
+def id_of(*shown: str | None) -> str:
     """The id that the frame shows; two different ones are nobody's."""
-    return " or ".join(dict.fromkeys(str(number) for number in shown if number is not None))
+    return " or ".join(dict.fromkeys(number for number in shown if number is not None))
 
 
 def milliseconds(time: float | None) -> int | None:

@@ -18,7 +18,7 @@ POST_CREATED = "stream.post.created"
 class _Post(Struct):
     id: Any = None
     streamId: str | None = None
-    text: str | None = None
+    text: Any = None  # a release needs none
     createdAt: str | None = None
     json: Any = None
     numbers: Any = None
@@ -46,14 +46,15 @@ class SynopticDecoder:
         if data.event != POST_CREATED or data.data is None:
             return NotNews(f"event {data.event}" if data.event else "no event")
         post = data.data
+        text = post.text if isinstance(post.text, str) else ""
         return NewsItem(
             feed=self._feed,
             received_ns=received_ns,
             source_id=str(post.id) if isinstance(post.id, (str, int)) else "",
             time_ms=iso_to_ms(post.createdAt) if post.createdAt else None,
             source=post.streamId or "",
-            title=(post.text or "").split("\n", 1)[0],
-            body=post.text or "",
+            title=text.split("\n", 1)[0],
+            body=text,
             markup="synoptic",
             readings=_readings(post),
         )

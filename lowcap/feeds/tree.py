@@ -18,7 +18,7 @@ _OLD_POST = re.compile(r"[^\n]{1,120}? \(@([^()\s]{1,60})\): ")
 
 
 class _Info(Struct):
-    twitterId: str | int | None = None
+    twitterId: str | None = None
     isRetweet: bool | None = None
     isReply: bool | None = None
     isSelfReply: bool | None = None
@@ -27,7 +27,7 @@ class _Info(Struct):
 
 class _Author(Struct):
     screen_name: str | None = None
-    id: str | int | None = None
+    id: str | None = None
 
 
 class _Frame(Struct):
@@ -76,9 +76,11 @@ class TreeDecoder:
         found = _OLD_POST.match(title) if old_post else None
         behind_title = _TITLE_HANDLE.search(title)
         # The name before an old post's text must agree with the others, and is no proof alone.
-        proof = handles_of((author.screen_name, behind_title[1] if behind_title else None), url)
-        # An author object without its name says nothing: what stands elsewhere may be anybody's.
-        nameless = isinstance(data.author, _Author) and not author.screen_name
+        proof = handles_of(
+            (author.screen_name, behind_title[1] if behind_title else None), data.link, data.url
+        )
+        # An author without its name says nothing: what stands elsewhere may be anybody's.
+        nameless = data.author is not None and not author.screen_name
         handles = () if nameless or not proof else handles_of((*proof, found and found[1]))
         if found is not None and not body:
             body = title[found.end() :]

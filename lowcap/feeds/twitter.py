@@ -23,16 +23,16 @@ class _Note(Struct):
 
 
 class _Post(Struct):
-    id: str | int | None = None
+    id: str | None = None
     text: str | None = None
-    author_id: str | int | None = None
+    author_id: str | None = None
     created_at: str | None = None
     referenced_tweets: list[_Reference] | None = None
     note_tweet: _Note | None = None
 
 
 class _User(Struct):
-    id: str | int | None = None
+    id: str | None = None
     name: str | None = None
     username: str | None = None
 

@@ -8,7 +8,6 @@ from msgspec import Struct
 from lowcap.core.clock import iso_to_ms
 from lowcap.core.messages import NewsItem, NotNews
 from lowcap.feeds.decode import read_frame
-from lowcap.feeds.posts import id_of
 
 NOTICE_URL = "https://upbit.com/service_center/notice?id="
 
@@ -60,7 +59,7 @@ class UpbitDecoder:
             time_ms=iso_to_ms(first),
             source="Upbit",
             title=data.title,
-            url=NOTICE_URL + id_of(data.id) if data.id is not None else "",
+            url=f"{NOTICE_URL}{data.id}" if data.id is not None else "",
         )
 
 

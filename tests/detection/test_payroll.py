@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from decimal import Decimal
 
 import pytest
 from detection_kit import (
     ENABLED,
-    RELEASE,
     RELEASE_MS,
+    STREAM,
     detector,
     jobs,
     judge_frame,
@@ -18,6 +17,7 @@ from detection_kit import (
     rate,
     release,
     signal_of,
+    steps_of,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -186,7 +186,9 @@ def test_our_country(country: str | None) -> None:
     assert _trigger(jobs("48K", country=country)) == "nfp_le_50k"
 
 
-@pytest.mark.parametrize("country", ["CA", "UK", "JP", "AU", "Canada", "EU", "", 840, ["CA"], {}, True])
+@pytest.mark.parametrize(
+    "country", ["CA", "UK", "JP", "AU", "Canada", "EU", "", 840, ["CA"], {}, True]
+)
 def test_other_countries(country: object) -> None:
     assert _trigger(jobs("48K", country=country)) is None
 
@@ -318,7 +320,7 @@ def test_the_far_future_does_not_overflow() -> None:
         frame = release(jobs("48K"), createdAt=created)
         answer = judge_frame("synoptic", frame, received_ms=RELEASE_MS)
         assert isinstance(answer, Verdict)
-        assert {miss.reason for miss in answer.misses} == {"time"}
+        assert [miss.reason for miss in answer.misses] == ["time"] * 6 + ["source"]
 
 
 def test_age_is_measured_for_admission() -> None:
@@ -363,19 +365,26 @@ def test_a_stale_mark_blocks_a_release_too() -> None:
     assert _trigger(jobs("48K"), text="US jobs [3 minutes ago]") is None
 
 
-def test_a_hostile_table_is_judged_in_time() -> None:
-    figures = tuple(
-        Reading(name="\u0301\u0316" * 40, actual="1 " * 5_000, unit="K") for _ in range(200)
-    )
-    item = NewsItem(
-        feed="synoptic",
-        received_ns=RELEASE_MS * 1_000_000,
-        time_ms=RELEASE_MS,
-        source="01HV7K3M9QZ4X8N2B6C5D1E0FG",
-        readings=figures,
-    )
-    started_s = time.perf_counter()
-    verdict = detector().judge(item, ENABLED)
-    assert time.perf_counter() - started_s < 0.5
-    assert verdict.signal is None
-    assert RELEASE.startswith("2026")
+@pytest.mark.parametrize(
+    "row",
+    [
+        Reading(name="\u0301\u0316" * 40, actual="1 " * 5_000, unit="K"),
+        Reading(name="Nonfarm Payrolls", actual="1 " * 5_000, country=""),
+        Reading(name="Nonfarm Payrolls (SA)" + " (SA)" * 10, actual="9" * 28),
+        Reading(name="x" * 100_000, actual="1" * 100_000),
+    ],
+)
+def test_a_hostile_table_costs_no_more_than_it_has_rows(row: Reading) -> None:
+    def judged(count: int) -> Verdict:
+        item = NewsItem(
+            feed="synoptic",
+            received_ns=RELEASE_MS * 1_000_000,
+            time_ms=RELEASE_MS,
+            source=STREAM,
+            readings=(row,) * count,
+        )
+        return detector().judge(item, ENABLED)
+
+    assert judged(200).signal is None
+    few, many = steps_of(lambda: judged(50)), steps_of(lambda: judged(200))
+    assert many <= 4.6 * few

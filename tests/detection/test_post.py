@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from decimal import Decimal
 from typing import Any
 
@@ -10,20 +9,25 @@ import pytest
 from detection_kit import (
     ENABLED,
     RELEASE_MS,
+    assert_linear,
     coins,
     detector,
     judge_frame,
+    judge_item,
     miss_of,
     post,
     signal_of,
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from lowcap.detection.matchers.post import Author, PostMatch
+from msgspec import structs
 
 from lowcap.core.messages import NewsItem, Verdict
 from lowcap.core.money import Side
-from lowcap.detection.rules import FAULT, Detector, Trigger
+from lowcap.detection.matchers.sender import Author
+from lowcap.detection.matchers.text import TextMatch
+from lowcap.detection.rules import FAULT, Detector
+from lowcap.detection.trigger import Trigger
 
 
 def _fires(body: str, **changes: Any) -> bool:
@@ -112,6 +116,9 @@ def test_words_that_only_look_like_it(word: str) -> None:
         ({"title": "Elon Musk (@е1onmusk)", "link": None}, "author"),
         ({"link": "https://twitter.com/other/status/1"}, "author"),
         ({"author": {"screen_name": "other", "id": "44196397"}}, "author"),
+        ({"author": {"name": "Elon Musk", "id": "44196397"}}, "not-a-post"),  # of no name
+        ({"author": "Elon Musk"}, "not-a-post"),
+        ({"url": "https://x.com/other/status/1"}, "author"),
         ({"title": "Elon Musk", "link": None}, "not-a-post"),
         ({"type": None}, "not-a-post"),
         ({"type": "update"}, "not-a-post"),
@@ -131,8 +138,8 @@ def test_who_and_what_it_is_not(changes: dict[str, Any], why: str) -> None:
         {"link": "https://mobile.twitter.com/elonmusk/status/1"},
         {"link": "https://x.com/i/status/1"},  # names no account
         {"link": None},
-        {"info_twitterId": 44196397},
-        {"author": {"screen_name": "elonmusk", "id": 44196397}},
+        {"author": {"screen_name": "elonmusk", "id": "44196397"}},
+        {"url": "https://x.com/ElonMusk/status/1"},
         {"info_isQuote": True},
         {"_id": 1990000000000000001},
         {"_id": {"$oid": "1"}},
@@ -146,10 +153,11 @@ def test_who_and_what_it_is(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        ("@cryptoben99 Bitcoin is interesting", "no-own-text"),
-        ("\u200b@cryptoben99 Bitcoin", "no-own-text"),
-        ("＠cryptoben99 Bitcoin", "no-own-text"),
-        ("  @cryptoben99 Bitcoin", "no-own-text"),
+        ("@cryptoben99 Bitcoin is interesting", "reply"),
+        ("\u200b@cryptoben99 Bitcoin", "reply"),
+        ("＠cryptoben99 Bitcoin", "reply"),
+        ("  @cryptoben99 Bitcoin", "reply"),
+        ("[Elon: Bitcoin is great]\n비트코인", "no-phrase"),  # a machine's words, not his
         ("Elon Musk retweeted @satsfan:\n> Bitcoin is freedom", "retweet"),
         ("Elon Musk retweeted @bitcoin:\n> freedom", "retweet"),
         ("\n Elon Musk retweeted @bitcoin:", "retweet"),
@@ -187,6 +195,8 @@ def test_the_two_other_shapes() -> None:
     assert signal_of("tokyo", shape | wrong) is None
     # The older shape carries no numeric id: never enough for a pinned account.
     old = {"source": "Twitter", "title": "Elon Musk (@elonmusk): Bitcoin", "time": RELEASE_MS}
+    assert miss_of("tokyo", old, "elon_btc").reason == "not-a-post"
+    old["url"] = "https://twitter.com/elonmusk/status/1"
     assert miss_of("tokyo", old, "elon_btc").reason == "author-id"
 
 
@@ -207,11 +217,11 @@ def test_a_handle_in_the_old_shape_must_agree_with_the_address() -> None:
 
 
 def _handle_only_detector() -> Detector:
-    match = PostMatch(
+    match = TextMatch(
         authors=(Author(handle="SomeCoin"),), any_of=("bitcoin",), symbols=("BTCUSDT",)
     )
     trigger = Trigger(
-        id="elon_btc", feeds=("tokyo",), side=Side.BUY, matcher="post", match=match, key="k"
+        id="elon_btc", feeds=("tokyo",), side=Side.BUY, matcher="text", match=match, key="k"
     )
     return Detector([trigger], (), coins())
 
@@ -230,7 +240,8 @@ def test_stale_marks_block(title: str) -> None:
 def test_other_feeds_do_not_listen() -> None:
     answer = judge_frame("toa_news", post("Bitcoin is based"))
     assert isinstance(answer, Verdict)
-    assert answer.reason == "no-trigger-listens"
+    assert answer.signal is None
+    assert [miss.trigger for miss in answer.misses] == ["s1_trust"]
 
 
 @given(
@@ -254,27 +265,41 @@ def test_no_post_raises(body: str, title: str, url: str) -> None:
     assert not any(miss.reason == FAULT for miss in verdict.misses)
 
 
-@pytest.mark.parametrize(
-    "piece",
-    ["bitcoin cash ", "not ", "\u0301\u0316", "\ufdfa", "&a", "x", " ", "₿", "<a", "a.b/", "İ",
-     "\n> "],
-)  # fmt: skip
-def test_a_full_field_is_judged_in_time(piece: str) -> None:
-    item = NewsItem(
+PIECES = ["bitcoin cash ", "not ", "\u0301\u0316", "&a", "x", " ", "₿", "<a", "a.b/", "İ", "\n> "]
+
+
+def _full(text: str) -> NewsItem:
+    return NewsItem(
         feed="tokyo",
         received_ns=0,
         handles=("elonmusk",),
         author_id="44196397",
-        title=piece * (65_536 // len(piece.encode())),
-        body=piece * (65_536 // len(piece.encode())),
+        title=text,
+        body=text,
         is_post=True,
         markup="tree",
     )
-    best_s = 10.0
-    for _ in range(2):
-        started_s = time.perf_counter()
-        verdict = detector().judge(item, ENABLED)
-        best_s = min(best_s, time.perf_counter() - started_s)
-        assert verdict.signal is None or piece == "₿"
-        assert verdict.reason != "too-long"
-    assert best_s < 0.3  # two full fields; the rest is slack for a busy machine
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_a_full_field_is_judged(piece: str) -> None:
+    verdict = detector().judge(_full(piece * (65_536 // len(piece.encode()))), ENABLED)
+    assert verdict.signal is None or piece == "₿"
+    assert verdict.reason not in ("too-long", "grows")
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_a_post_costs_no_more_than_it_is_long(piece: str) -> None:
+    assert_linear(lambda text: detector().judge(_full(text), ENABLED), piece)
+
+
+@pytest.mark.parametrize("field", ["title", "body"])
+def test_a_text_that_grows_in_normal_form_is_refused(field: str) -> None:
+    fine = structs.replace(_full("Bitcoin"), title="Elon Musk (@elonmusk)")
+    assert judge_item(fine).signal is not None
+    grown = structs.replace(fine, **{field: "Bitcoin " + "\ufdfa" * 40})
+    verdict = judge_item(grown)
+    assert (verdict.signal, verdict.reason, verdict.misses) == (None, "grows", ())
+    # Growth within the measure is judged as any other text.
+    within = structs.replace(fine, **{field: "Bitcoin is good to have \ufdfa"})
+    assert judge_item(within).signal is not None

@@ -7,22 +7,24 @@ import pytest
 from detection_kit import ENABLED, RELEASE_MS, coins, post, settings, wire_bytes
 from hypothesis import given
 from hypothesis import strategies as st
-from lowcap.detection.matchers.post import Author, PostMatch, PostReading
 
 from lowcap.core.clock import NS_PER_MS
 from lowcap.core.messages import NewsItem, Reading, Verdict
 from lowcap.core.money import Side
 from lowcap.detection.coins import CoinTable
 from lowcap.detection.matchers.base import Hit, No, Texts
-from lowcap.detection.rules import FAULT, Detector, Trigger
+from lowcap.detection.matchers.sender import Author
+from lowcap.detection.matchers.text import TextMatch, TextReading
+from lowcap.detection.rules import FAULT, Detector
+from lowcap.detection.trigger import Trigger
 from lowcap.feeds.tree import TreeDecoder
 
 
 def _trigger(name: str, *words: str, feeds: tuple[str, ...] = ("tokyo",)) -> Trigger:
-    match = PostMatch(
+    match = TextMatch(
         authors=(Author(handle="elonmusk", id="44196397"),), any_of=words, symbols=("BTCUSDT",)
     )
-    return Trigger(id=name, feeds=feeds, side=Side.BUY, matcher="post", match=match, key=name)
+    return Trigger(id=name, feeds=feeds, side=Side.BUY, matcher="text", match=match, key=name)
 
 
 def _judge(detector: Detector, body: str, on: str = "", received_ms: int = RELEASE_MS) -> Verdict:
@@ -56,11 +58,14 @@ def test_a_disabled_trigger_does_not_shadow() -> None:
 def test_the_reason_shown_is_the_nearest() -> None:
     far = attrs.evolve(
         _trigger("a", "x"),
-        match=PostMatch(authors=(Author(handle="other"),), any_of=("x",), symbols=("BTCUSDT",)),
+        match=TextMatch(authors=(Author(handle="other"),), any_of=("y",), symbols=("BTCUSDT",)),
     )
-    verdict = _judge(Detector([far, _trigger("b", "doge")], (), coins()), "Bitcoin")
-    assert verdict.reason == "b: no-phrase"
-    assert [miss.near for miss in verdict.misses] == [False, True]
+    detector = Detector([far, _trigger("b", "bitcoin")], ("bitcoin x",), coins())
+    verdict = _judge(detector, "Bitcoin x")
+    assert verdict.reason == "b: forbidden-phrase"
+    assert [(miss.trigger, miss.near) for miss in verdict.misses] == [("b", True)]
+    nothing = _judge(detector, "Doge")
+    assert (nothing.reason, nothing.misses) == ("b: no-phrase", ())
 
 
 def test_the_hedge_list_blocks_every_rule_on_posts() -> None:
@@ -71,14 +76,14 @@ def test_the_hedge_list_blocks_every_rule_on_posts() -> None:
 
 
 def test_a_rule_that_raises_costs_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    sound = PostReading.judge
+    sound = TextReading.judge
 
-    def broken(self: PostReading, item: NewsItem, texts: Texts, table: CoinTable) -> Hit | No:
+    def broken(self: TextReading, item: NewsItem, texts: Texts, table: CoinTable) -> Hit | No:
         if self._key == "a":
             raise RuntimeError("bug \x1b[2J")
         return sound(self, item, texts, table)
 
-    monkeypatch.setattr(PostReading, "judge", broken)
+    monkeypatch.setattr(TextReading, "judge", broken)
     detector = Detector([_trigger("a", "bitcoin"), _trigger("b", "bitcoin")], (), coins())
     verdict = _judge(detector, "Bitcoin")
     assert verdict.signal is not None
@@ -148,7 +153,7 @@ READINGS = st.builds(
     forecast=VALUES,
     previous=VALUES,
     unit=st.sampled_from(["", "K", "jobs"]) | TEXTS,
-    country=st.sampled_from(["", "US"]) | TEXTS,
+    country=st.none() | st.sampled_from(["", "US"]) | TEXTS,
 )
 ITEMS = st.builds(
     NewsItem,

@@ -88,7 +88,7 @@ def test_the_author_shape() -> None:
     item = _tree(
         {
             "source": "TWITTER",
-            "author": {"name": "X", "screen_name": "SomeOne", "id": 77, "verified": True},
+            "author": {"name": "X", "screen_name": "SomeOne", "id": "77", "verified": True},
             "text": "words",
             "isRetweet": True,
             "isReply": None,
@@ -103,12 +103,13 @@ def test_the_author_shape() -> None:
 def test_the_old_post_shape() -> None:
     old = {"source": "Twitter", "title": "Some One (@SomeOne): words (really)"}
     item = _tree(old)
-    assert (item.handles, item.body, item.is_post) == (("someone",), "words (really)", True)
+    assert (item.handles, item.body, item.is_post) == ((), "words (really)", False)
     assert item.author_id == ""
     with_link = _tree(old | {"url": "https://twitter.com/someone/status/1"})
     assert (with_link.handles, with_link.body) == (("someone",), "words (really)")
+    assert with_link.is_post
     forged = _tree(old | {"url": "https://twitter.com/another/status/1"})
-    assert forged.handles == ("someone", "another")
+    assert set(forged.handles) == {"someone", "another"}
 
 
 def test_the_item_shape() -> None:
@@ -140,7 +141,9 @@ def test_handles() -> None:
         ({"title": "A (@\u212a)", "link": None}, ("\u212a",)),
         ({"title": "A (@" + "x" * 90 + ")"}, ("x" * 90, "some_one")),
         ({"author": {"screen_name": "third"}}, ("third", "some_one")),
-        ({"author": {"screen_name": ""}}, ("some_one",)),
+        ({"author": {"screen_name": ""}}, ()),
+        ({"author": "some_one"}, ()),
+        ({"url": "https://x.com/other/status/1"}, ("some_one", "other")),
     ]
     for changes, handles in cases:
         assert _tree(POST | {"link": link} | changes).handles == handles, changes
@@ -336,10 +339,16 @@ def test_a_flag_of_another_type_is_no_news(key: str, value: object) -> None:
 
 
 @pytest.mark.parametrize("value", [*WRONG, "x"], ids=repr)
-@pytest.mark.parametrize("key", ["streamId", "text", "createdAt"])
+@pytest.mark.parametrize("key", ["streamId", "createdAt"])
 def test_a_post_field_of_another_type_is_no_news(key: str, value: object) -> None:
     answer = SYNOPTIC.decode(json.dumps(_data(**{key: value})).encode(), AT_NS)
     assert isinstance(answer, NewsItem if value == "x" else NotNews)
+
+
+@pytest.mark.parametrize("value", WRONG, ids=repr)
+def test_a_text_of_another_type_is_no_text(value: object) -> None:
+    item = _synoptic(_data(text=value))
+    assert (item.title, item.body) == ("", "")
 
 
 @pytest.mark.parametrize("value", [*WRONG, None], ids=repr)

@@ -72,7 +72,7 @@ class ListingReading:
         self._none_of = [normalise(phrase).strip().lower() for phrase in match.none_of]
         markets = "|".join(re.escape(normalise(market).strip()) for market in match.markets)
         # ASCII neighbours only: "KRW마켓" names the won market, the ticker KRWQ does not.
-        self._market = re.compile(rf"(?<![A-Za-z0-9])(?:{markets})(?![A-Za-z0-9])", re.IGNORECASE)
+        self._market = re.compile(rf"(?<![A-Za-z0-9_])(?:{markets})(?![A-Za-z0-9_])", re.IGNORECASE)
         self._not_coins = frozenset(match.not_coins)
         self._hosts = frozenset(host.lower() for host in match.hosts)
 

@@ -25,11 +25,11 @@ _WINDOW = (time(8, 29, 55), time(8, 35))
 _US = r"(?:(?:US|U\.S\.|USA|United States) )?"
 _PAYROLLS = re.compile(
     _US + r"(?:total )?(?:(?:nonfarm|non-farm|non farm) payrolls?|NFP)"
-    r"(?: change| \((?:SA|MoM|m/m|change|total)\))*",
+    r"(?: change| \((?:SA|MoM|m/m|change|total)\))?",
     re.IGNORECASE,
 )
 _RATE = re.compile(
-    _US + r"(?:U-?3 unemployment rate|unemployment rate|UNR|U-?3)(?: \(SA\))?", re.IGNORECASE
+    _US + r"(?:U-3 unemployment rate|unemployment rate|UNR|U-?3)(?: \(SA\))?", re.IGNORECASE
 )
 _COUNTRIES = frozenset({"us", "usa", "united states"})
 _AMOUNT = re.compile(r"([+-]?)\s*(\d[\d, ]*(?:\.\d+)?|\.\d+)\s*([KM]?)", re.IGNORECASE)

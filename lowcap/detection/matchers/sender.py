@@ -9,7 +9,7 @@ from attrs import frozen
 
 from lowcap.core.messages import Failure, NewsItem
 from lowcap.detection.matchers.base import Texts
-from lowcap.detection.text import is_retweet_text
+from lowcap.detection.text import is_reply_text, is_retweet_text
 
 _HANDLE = re.compile(r"[A-Za-z0-9_]{1,30}")
 
@@ -67,11 +67,12 @@ class Sender:
         wanted = {self.ids[handle] for handle in item.handles if self.ids.get(handle)}
         if wanted and {item.author_id} != wanted:
             yield Failure("author-id", f"{item.author_id or 'none'} is not {min(wanted)}")
-        own = texts.text("own")
+        own, body = texts.text("own"), texts.text("body")
         # A text above the marks may itself be a repeat, whatever the flags say.
-        if item.is_retweet or is_retweet_text(texts.text("body")) or is_retweet_text(own):
+        if item.is_retweet or is_retweet_text(body) or is_retweet_text(own):
             yield Failure("retweet")
-        if item.is_reply and not item.is_self_reply:
+        is_reply = item.is_reply or is_reply_text(body, item.markup)
+        if is_reply and not item.is_self_reply:
             yield Failure("reply")
         if not own:
             yield Failure("no-own-text")

@@ -1,4 +1,4 @@
-"""One real daemon for all tests of this folder."""
+"""A real daemon for the tests of each file: what they use up of the venue's limits is their own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from terminal_kit import Daemon
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     made = Daemon(tmp_path_factory.mktemp("d"))
     try:

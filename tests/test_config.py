@@ -12,7 +12,6 @@ import pytest
 from config_kit import SHIPPED, Room
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lowcap.detection.matchers.post import PostMatch
 
 from lowcap import config
 from lowcap.config import find_config, from_tree, load, state_dir
@@ -20,12 +19,20 @@ from lowcap.core.errors import ConfigError
 from lowcap.core.money import Side
 from lowcap.detection.coins import CoinTable
 from lowcap.detection.matchers.listing import ListingMatch
+from lowcap.detection.matchers.mention import MentionMatch
 from lowcap.detection.matchers.payroll import PayrollMatch
+from lowcap.detection.matchers.roadmap import RoadmapMatch
+from lowcap.detection.matchers.text import Named, TextMatch
 from lowcap.detection.rules import Detector
 from lowcap.settings import Settings
 
 IDS = ["nfp_le_50k", "nfp_51k_100k", "nfp_125k_149k", "nfp_ge_150k", "nfp_unr_a", "nfp_unr_b",
-       "upbit_listing", "elon_btc"]  # fmt: skip
+       "sec_approval", "upbit_listing", "elon_btc", "trump_buyback_burn", "eric_trump_token",
+       "coinbase_roadmap", "s1_trust", "trump_reserve", "etf_filing",
+       "news_coin_mention"]  # fmt: skip
+FEEDS = ["bwe", "tokyo", "toa_news", "phoenix", "synoptic", "twitter", "upbit"]
+OUR_FEEDS = {f"LOWCAP_FEED__{name.upper()}__URL": "ws://127.0.0.1:9/x" for name in FEEDS[:5]}
+OUR_FEEDS |= {f"LOWCAP_FEED__{name}__URL": "http://[::1]:9/x" for name in ("TWITTER", "UPBIT")}
 
 
 @pytest.fixture
@@ -40,7 +47,8 @@ def test_the_shipped_file_loads_and_is_dry(room: Room) -> None:
     settings = room.load()
     assert settings.mode == "dry"
     assert [trigger.id for trigger in settings.trigger] == IDS
-    assert list(settings.feed) == ["tokyo", "toa_news", "synoptic"]
+    assert list(settings.feed) == FEEDS
+    assert [name for name, feed in settings.feed.items() if not feed.enabled] == ["upbit"]
     assert all(trigger.enabled for trigger in settings.trigger)
     assert settings.exchange.rest_url == ""
     Detector(settings.trigger, settings.hedge, CoinTable({}))
@@ -74,8 +82,22 @@ def test_the_triggers_as_shipped(room: Room) -> None:
     assert weak.notional_usd == {"ETHUSDT": Decimal(300_000)}
     assert isinstance(listing.match, ListingMatch)
     assert listing.match.not_coins == ("KRW", "BTC", "USDT", "USDC")
-    assert isinstance(elon.match, PostMatch)
+    assert isinstance(elon.match, TextMatch)
     assert (elon.match.authors[0].handle, elon.match.authors[0].id) == ("elonmusk", "44196397")
+    mention, roadmap = by_id["news_coin_mention"], by_id["coinbase_roadmap"]
+    family, reserve = by_id["trump_buyback_burn"].match, by_id["trump_reserve"].match
+    assert isinstance(mention.match, MentionMatch)
+    assert (mention.side, mention.once, mention.tier) == (None, "title", "batch")
+    assert mention.match.not_coins == ("BTC", "ETH")
+    assert isinstance(roadmap.match, RoadmapMatch)
+    assert roadmap.match.within == 40
+    assert isinstance(family, TextMatch)
+    assert [token.coin for token in family.tokens] == ["TRUMP", "WLFI"]
+    assert isinstance(reserve, TextMatch)
+    assert [branch.with_coin for branch in reserve.either] == [False, False, True]
+    assert reserve.named == Named(least=0, most=5, keep_largest=True, otherwise="BTC")
+    assert [t.id for t in by_id.values() if t.stand_in] == [*IDS[:7], "coinbase_roadmap"]
+    assert by_id["s1_trust"].key == by_id["etf_filing"].key == "etf"
     assert "not" in room.load().hedge
 
 
@@ -123,16 +145,16 @@ def test_config_d_merges_triggers_by_id(room: Room) -> None:
     room.add(
         "mine.toml",
         '[[trigger]]\nid = "elon_btc"\nenabled = false\nmatch.any_of = ["doge"]\n'
-        '[[trigger]]\nid = "mine"\nfeeds = ["tokyo"]\nside = "BUY"\nmatcher = "post"\nkey = "m"\n'
+        '[[trigger]]\nid = "mine"\nfeeds = ["tokyo"]\nside = "BUY"\nmatcher = "text"\nkey = "m"\n'
         '[trigger.match]\nauthors = [{ handle = "x" }]\nany_of = ["y"]\nsymbols = ["BTCUSDT"]\n',
     )
     settings = room.load()
     assert [trigger.id for trigger in settings.trigger] == [*IDS, "mine"]
-    elon = settings.trigger[7]
-    assert isinstance(elon.match, PostMatch)
+    elon = settings.trigger[IDS.index("elon_btc")]
+    assert isinstance(elon.match, TextMatch)
     assert (elon.enabled, elon.match.any_of, elon.max_age_s) == (False, ("doge",), 15)
     assert elon.match.authors[0].id == "44196397"
-    assert settings.trigger[8].cooldown_s == 600
+    assert settings.trigger[-1].cooldown_s == 600
 
 
 def test_a_misspelled_id_in_config_d_is_a_fault_not_a_new_rule(room: Room) -> None:
@@ -144,7 +166,7 @@ def test_a_misspelled_id_in_config_d_is_a_fault_not_a_new_rule(room: Room) -> No
 def test_rows_in_config_d_that_are_no_triggers(room: Room) -> None:
     room.add("mine.toml", 'trigger = [5, "x", { id = [] }, { id = 5 }, {}]\n')
     faults = room.faults()
-    assert [fault.split(":")[0] for fault in faults] == [f"trigger[{n}]" for n in range(8, 13)]
+    assert [fault.split(":")[0] for fault in faults] == [f"trigger[{n}]" for n in range(16, 21)]
 
 
 def test_an_id_twice_in_one_file_is_a_fault_also_under_config_d(room: Room) -> None:
@@ -267,9 +289,7 @@ def test_where_each_mode_may_trade(
 
 
 def test_more_entries_a_minute_on_loopback_only(room: Room) -> None:
-    environ = {
-        f"LOWCAP_FEED__{n}__URL": "ws://127.0.0.1:9/x" for n in ("TOKYO", "TOA_NEWS", "SYNOPTIC")
-    }
+    environ = dict(OUR_FEEDS)
     environ["LOWCAP_LIMITS__ENTRIES_PER_MIN_MAX"] = "300"
     assert room.load(**environ).limits.entries_per_min_max == 300
     del environ["LOWCAP_FEED__TOKYO__URL"]
@@ -279,9 +299,7 @@ def test_more_entries_a_minute_on_loopback_only(room: Room) -> None:
 
 
 def test_ceilings_hold_in_live_mode_whatever_the_feeds_are(room: Room) -> None:
-    environ = {
-        f"LOWCAP_FEED__{n}__URL": "ws://127.0.0.1:9/x" for n in ("TOKYO", "TOA_NEWS", "SYNOPTIC")
-    }
+    environ = dict(OUR_FEEDS)
     environ["LOWCAP_MODE"] = "live"
     environ["LOWCAP_LIMITS__ORDER_NOTIONAL_USD_MAX"] = "2_000_000"
     environ["LOWCAP_PROTECT__STOP_DEADLINE_MS"] = "60_000"

@@ -23,8 +23,13 @@ def marked(text: str, matched: Iterable[str], blocking: Iterable[str]) -> str:
     if not signs:
         return text
     longest_first = sorted(signs, key=len, reverse=True)
-    pattern = "|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in longest_first)
-    return re.sub(pattern, lambda m: f"[{signs[m[0].lower()]}{m[0]}]", text, flags=re.IGNORECASE)
+    pattern = "|".join(rf"(?<!\w)({re.escape(word)})(?!\w)" for word in longest_first)
+
+    def sign(found: re.Match[str]) -> str:
+        # By number: case-blind matching knows pairs that lower() does not, as ſ and s.
+        return f"[{signs[longest_first[(found.lastindex or 1) - 1]]}{found[0]}]"
+
+    return re.sub(pattern, sign, text, flags=re.IGNORECASE)
 
 
 def headline_lines(value: Json, misses: Sequence[Json], columns: int) -> list[str]:

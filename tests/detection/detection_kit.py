@@ -295,7 +295,7 @@ def steps_of(work: Callable[[], object]) -> int:
 def assert_linear(work: Callable[[str], object], piece: str, count: int = 200) -> None:
     """Four times the text may take four times the steps, and a little."""
     work(piece)  # whatever is computed once
-    short, long = (steps_of(lambda n=n: work(piece * n)) for n in (count, 4 * count))
+    short, long = steps_of(lambda: work(piece * count)), steps_of(lambda: work(piece * count * 4))
     assert long <= 4.6 * short + 2_000, (piece, short, long)
 
 

@@ -57,6 +57,11 @@ def test_a_listed_coin_beats_a_scaled_one_of_its_name() -> None:
     assert table.symbol("000MOG") is None
 
 
+def test_of_two_scales_the_one_that_is_listed_first() -> None:
+    assert _table("1000AB", "1MAB").symbol("AB") == "1000ABUSDT"
+    assert _table("1MAB", "1000AB").symbol("AB") == "1MABUSDT"
+
+
 def test_renamed_only_where_the_new_contract_is_listed() -> None:
     assert _table("LUNA").symbol("LUNA") == "LUNAUSDT"
     assert _table("LUNA", "LUNA2").symbol("LUNA") == "LUNA2USDT"

@@ -49,6 +49,7 @@ def test_buybacks_and_burns(body: str, who: dict[str, str], symbols: list[str]) 
         ("Great! >>QUOTE Fan (@fan) $TRUMP burn", ["no-phrase", "no-coin"]),
         (">>RT Fan (@fan) $TRUMP burn", ["no-own-text", "no-phrase", "no-coin"]),
         ("@fan $TRUMP burn", ["reply"]),
+        (">>REPLY Fan (@fan) $TRUMP burn", ["reply"]),
         ("RT @fan $TRUMP burn", ["retweet"]),
     ],
 )
@@ -71,7 +72,10 @@ def test_whose_post(changes: dict[str, Any], why: list[str]) -> None:
     frame = phoenix("$TRUMP buyback", **TRUMP)
     assert fired("phoenix", frame) is not None
     assert reasons_of("phoenix", frame | changes, "trump_buyback_burn") == why
-    assert fired("phoenix", frame | {"isReply": True, "isSelfReply": True}) is not None
+    own = {"isReply": True, "isSelfReply": True}
+    assert fired("phoenix", frame | own) is not None
+    header = {"body": ">>REPLY Somebody (@realDonaldTrump) $TRUMP buyback"}
+    assert fired("phoenix", frame | own | header) is not None
 
 
 @pytest.mark.parametrize("kind", ["summary-ai", "important-auto", "direct"])

@@ -83,8 +83,15 @@ def test_off_trades_nothing_and_still_decides_the_day(rows: list[dict[str, Any]]
 
 
 @pytest.mark.parametrize("regime", ["risk_on_strong", "inverted", "off"])
-@pytest.mark.parametrize("rows", [[jobs("115K")], [jobs("115K"), rate(4.9, 4.4)],
-                                  [jobs("48K"), rate(4.2, 4.4)], [jobs("187K"), rate(3.8, 3.5)]])  # fmt: skip
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [jobs("115K")],
+        [jobs("115K"), rate(4.9, 4.4)],
+        [jobs("48K"), rate(4.2, 4.4)],
+        [jobs("187K"), rate(3.8, 3.5)],
+    ],
+)
 def test_dead_zone_and_mixed_prints_trade_in_no_regime(
     rows: list[dict[str, Any]], regime: str
 ) -> None:

@@ -109,7 +109,7 @@ def test_streams_are_json_lines(daemon: Daemon) -> None:
     seqs = [event["seq"] for event in events]
     assert len(seqs) == 20
     assert seqs == sorted(seqs)
-    assert len(daemon.ctl("events", "-n", "40").stdout.splitlines()) == 40
+    assert len(daemon.ctl("events", "-n", "20").stdout.splitlines()) == 20
     holds = daemon.ctl("events", "--type", "HoldPlaced", "-n", "3")
     assert all("HOLD" in line for line in holds.stdout.splitlines())
     lines = daemon.ctl("logs", "-n", "300", "-g", "lunch", "--json").stdout.splitlines()

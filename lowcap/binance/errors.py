@@ -125,6 +125,13 @@ OVERLOADED = -1008
 LISTEN_KEY_GONE = -1125
 WOULD_TRIGGER = frozenset({-2021, -4142})
 OUTSIDE_WINDOW = frozenset({-1021, -5028})
+# The contract is not what we take it for.
+OTHER_CONTRACT = frozenset(
+    {
+        *(-1111, -1121, -1122, -4140, -4141, -5024),
+        *(-4001, -4002, -4006, -4007, -4013, -4014, -4003, -4004, -4005, -4023, -4164),
+    }
+)
 
 
 def meaning_of(code: int) -> Meaning:

@@ -55,3 +55,8 @@ def refused(http_status: int, code: int, msg: str) -> Outcome:
     if not definite or meaning_of(code).remedy is Remedy.UNKNOWN:
         return Outcome(verdict=Verdict.UNKNOWN, code=code, reason=msg)
     return Outcome(verdict=Verdict.REJECTED, code=code, reason=msg)
+
+
+def order_number(text: str) -> int:
+    """The number of the order that a conditional one became; at most 19 digits (int64)."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 19 else 0

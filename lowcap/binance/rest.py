@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from lowcap.binance.budget import Budget, Urgency, rest_cost
+from lowcap.binance.candles import Candle, candle_from
 from lowcap.binance.errors import ALREADY_SO, Remedy, meaning_of
 from lowcap.binance.outcome import Outcome, Verdict, refused
 from lowcap.binance.sign import Signer
@@ -19,6 +20,8 @@ from lowcap.binance.wire import (
     ApiError,
     BalanceRow,
     ExchangeInfo,
+    KeyRights,
+    KlineRow,
     Ms,
     OrderView,
     PositionRow,
@@ -30,6 +33,7 @@ from lowcap.net.http import HttpPort, HttpReply
 
 T = TypeVar("T")
 TIMEOUT_S = 5.0
+CANDLES = 60  # below a hundred they weigh 1
 
 
 class VenueRefused(LowcapError):
@@ -96,11 +100,34 @@ class RestClient:
         """Leverage ladders of all symbols; each is a BracketRow, to be read by itself."""
         return await self._signed("GET", "/fapi/v1/leverageBracket", {}, list[msgspec.Raw])
 
+    async def candles(self, symbol: str) -> list[Candle]:
+        """The one-minute candles of the last hour, oldest first; the last is still forming."""
+        params: Params = {"symbol": symbol, "interval": "1m", "limit": CANDLES}
+        reply = _good(
+            await self._exchange("GET", "/fapi/v1/klines", f"?{query_string(params)}", {}, one=True)
+        )
+        try:
+            return [
+                candle_from(
+                    row.openTime,
+                    (row.o, row.h, row.l, row.c),
+                    row.v,
+                    closed=row.closeTime < self._venue_ms(),
+                )
+                for row in _decode(reply, list[KlineRow])
+            ]
+        except ValueError as error:
+            raise NoAnswer(f"unreadable candles: {error}") from error
+
     # -- account ----------------------------------------------------------
 
     async def account_config(self) -> AccountConfig:
         """Position mode, asset mode, permission to trade."""
         return await self._signed("GET", "/fapi/v1/accountConfig", {}, AccountConfig)
+
+    async def key_rights(self) -> KeyRights:
+        """What the key may do; asked of the account's own host, not of the futures one."""
+        return await self._signed("GET", "/sapi/v1/account/apiRestrictions", {}, KeyRights)
 
     async def symbol_configs(self) -> list[SymbolConfig]:
         """Margin type and leverage of every symbol."""

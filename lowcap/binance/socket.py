@@ -10,13 +10,15 @@ import msgspec
 import trio
 
 from lowcap.binance.budget import HANDSHAKE_WEIGHT, Budget, api_cost
-from lowcap.binance.outcome import Outcome, Verdict, refused
+from lowcap.binance.handover import Handover
+from lowcap.binance.outcome import Outcome, Verdict, order_number, refused
 from lowcap.binance.sign import Ed25519Signer, Signer
+from lowcap.binance.templates import Templates
 from lowcap.binance.wire import UNREADABLE, AlgoView, ApiReply, OrderView
 from lowcap.core.errors import ConnectionLost, NotSent
+from lowcap.core.facts import OrderIntended
 from lowcap.core.money import ZERO, decimal_from_wire
 from lowcap.net.net import Net
-from lowcap.net.session import BackOff, stay_connected
 from lowcap.net.wire import Wire, WireLimits, run_wire
 
 Params = dict[str, str | int]
@@ -31,8 +33,17 @@ _algo_decoder = msgspec.json.Decoder(AlgoView)
 _encode = msgspec.json.Encoder().encode
 
 
+class _Line:
+    """One connection: its wire, whether it has logged on, and who waits for a reply on it."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        self.logged_on = False
+        self.waiting: dict[int, OnReply] = {}
+
+
 class ApiSocket:
-    """One connection to the WebSocket API, kept up for ever.
+    """The WebSocket API, kept up for ever and renewed before the venue cuts it.
 
     With an Ed25519 key it logs on and requests need no signature; with HMAC
     each request is signed.
@@ -50,48 +61,54 @@ class ApiSocket:
         budget: Budget | None = None,
     ) -> None:
         self._net = net
-        self._budget = budget or Budget()
+        self.budget = budget or Budget()
         self._url = url
         self._signer = signer
+        self.templates = Templates(signer.api_key)
         self._venue_ms = venue_ms
         self._on_change = on_change
-        self._chance = chance
-        self._wire: Wire | None = None
-        self._logged_on = False
+        self._line: _Line | None = None
         self._next_id = 0
-        self._waiting: dict[int, OnReply] = {}
+        self._handover = Handover(self._connect, lambda why: on_change(False, why), chance)
 
     @property
     def is_up(self) -> bool:
         """Whether a request can be handed over now."""
-        return self._wire is not None
+        return self._line is not None
+
+    def renew(self) -> None:
+        """Replace the connection now, new before old."""
+        self._handover.renew()
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
+        await self._handover.run()
 
-        def lost(reason: str, wait_s: float) -> None:
-            self._on_change(False, reason)
+    async def _connect(self, on_up: Callable[[], None]) -> None:
+        self.budget.spend(self._venue_ms(), weight=HANDSHAKE_WEIGHT)
+        lines: list[_Line] = []
 
-        await stay_connected(self._connect, lost, back_off=BackOff(), chance=self._chance)
+        def on_frame(frame: bytes) -> None:
+            self._on_frame(lines[0], frame)
 
-    async def _connect(self) -> None:
-        self._budget.spend(self._venue_ms(), weight=HANDSHAKE_WEIGHT)
+        async def session(wire: Wire) -> None:
+            line = _Line(wire)
+            lines.append(line)
+            if isinstance(self._signer, Ed25519Signer):
+                await self._log_on(line)
+            self._line = line
+            on_up()
+            self._on_change(True, "")
+            await trio.sleep_forever()
+
         try:
-            await run_wire(self._net, self._url, self._on_frame, self._session, limits=LIMITS)
+            await run_wire(self._net, self._url, on_frame, session, limits=LIMITS)
         finally:
-            self._wire = None
-            self._logged_on = False
             # Requests without a reply stay unknown: their owners' deadlines run on.
-            self._waiting.clear()
+            if lines and self._line is lines[0]:
+                self._line = None
 
-    async def _session(self, wire: Wire) -> None:
-        self._wire = wire
-        if isinstance(self._signer, Ed25519Signer):
-            await self._log_on()
-        self._on_change(True, "")
-        await trio.sleep_forever()
-
-    async def _log_on(self) -> None:
+    async def _log_on(self, line: _Line) -> None:
         answered = trio.Event()
         replies: list[ApiReply] = []
 
@@ -99,13 +116,13 @@ class ApiSocket:
             replies.append(reply)
             answered.set()
 
-        self.request("session.logon", {"recvWindow": 5000}, on_reply)
+        self._send(line, "session.logon", {"recvWindow": 5000}, on_reply)
         with trio.move_on_after(LOGON_WITHIN_S):
             await answered.wait()
         if not replies or replies[0].status != 200:
             why = replies[0].error.msg if replies and replies[0].error else "no answer"
             raise ConnectionLost(f"session.logon: {why}")
-        self._logged_on = True
+        line.logged_on = True
 
     def request(self, method: str, params: Params, on_reply: OnReply) -> None:
         """Sign and hand over one request; ``on_reply`` is called when its reply comes.
@@ -113,34 +130,55 @@ class ApiSocket:
         Raises:
             NotSent: the connection is down; nothing has left.
         """
-        if self._wire is None:
+        if self._line is None:
             raise NotSent("the order connection is down")
-        self._next_id += 1
-        frame = self._frame(self._next_id, method, params)
-        self._wire.send_now(frame)
-        self._waiting[self._next_id] = on_reply
-        weight, orders = api_cost(method)
-        self._budget.spend(self._venue_ms(), weight=weight, orders=orders)
+        self._send(self._line, method, params, on_reply)
 
-    def _frame(self, number: int, method: str, params: Params) -> bytes:
+    def place(self, intent: OrderIntended, on_reply: OnReply) -> None:
+        """Fill in the template of an order, sign it and hand it over.
+
+        Raises:
+            NotSent: the connection is down; nothing has left.
+        """
+        line = self._line
+        if line is None:
+            raise NotSent("the order connection is down")
+        template = self.templates.of(intent)
+        self._next_id += 1
+        signer = None if line.logged_on else self._signer
+        at_ms = self._venue_ms()
+        frame = template.fill(intent, self._next_id, at_ms, signer)
+        line.wire.send_now(frame)
+        line.waiting[self._next_id] = on_reply
+        self.budget.spend(at_ms, orders=1)
+
+    def _send(self, line: _Line, method: str, params: Params, on_reply: OnReply) -> None:
+        self._next_id += 1
+        frame = self._frame(line, self._next_id, method, params)
+        line.wire.send_now(frame)
+        line.waiting[self._next_id] = on_reply
+        weight, orders = api_cost(method)
+        self.budget.spend(self._venue_ms(), weight=weight, orders=orders)
+
+    def _frame(self, line: _Line, number: int, method: str, params: Params) -> bytes:
         params["timestamp"] = self._venue_ms()
-        if not self._logged_on:
+        if not line.logged_on:
             params["apiKey"] = self._signer.api_key
             text = "&".join([f"{name}={params[name]}" for name in sorted(params)])
             params["signature"] = self._signer.sign(text.encode())
         return _encode({"id": number, "method": method, "params": params})
 
-    def _on_frame(self, frame: bytes) -> None:
+    def _on_frame(self, line: _Line, frame: bytes) -> None:
         try:
             reply = _reply_decoder.decode(frame)
         except UNREADABLE:
             return  # nothing to match it to; the request's deadline will settle it
         at_ms = self._venue_ms()
-        self._budget.hear_counts(reply.rateLimits, at_ms)
+        self.budget.hear_counts(reply.rateLimits, at_ms)
         if reply.error is not None:
-            self._budget.hear_refusal(reply.status, reply.error.code, reply.error.msg, {}, at_ms)
+            self.budget.hear_refusal(reply.status, reply.error.code, reply.error.msg, {}, at_ms)
         if isinstance(reply.id, int):
-            on_reply = self._waiting.pop(reply.id, None)
+            on_reply = line.waiting.pop(reply.id, None)
             if on_reply is not None:
                 on_reply(reply)
 
@@ -180,14 +218,9 @@ def algo_outcome(view: AlgoView) -> Outcome:
         verdict=Verdict.ACCEPTED,
         status=view.algoStatus,
         order_id=view.algoId,
-        child_id=_child_id(view.actualOrderId or ""),
+        child_id=order_number(view.actualOrderId or ""),
         venue_ms=view.updateTime,
     )
-
-
-def _child_id(text: str) -> int:
-    """The number of the order that a conditional one became; at most 19 digits (int64)."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 19 else 0
 
 
 def query_string(params: Params) -> str:

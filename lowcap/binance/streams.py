@@ -4,105 +4,31 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from decimal import Decimal
-from typing import TypeAlias
 from urllib.parse import quote
 
 import msgspec
 import trio
 
+from lowcap.binance.errors import LISTEN_KEY_GONE
+from lowcap.binance.handover import Handover
 from lowcap.binance.rest import RestClient, VenueRefused
-from lowcap.binance.wire import (
-    UNREADABLE,
-    AlgoEventBody,
-    MarkUpdate,
-    MiniTicker,
-    OrderEventBody,
-    UserEvent,
-)
+from lowcap.binance.userevents import AnyEvent, KeyExpired, read_user_event
+from lowcap.binance.wire import UNREADABLE, MarkUpdate, MiniTicker
 from lowcap.core.errors import ConnectionLost, NoAnswer, NotSent
-from lowcap.core.money import ZERO, Side, decimal_from_wire
-from lowcap.core.plain import plain
 from lowcap.net.net import Net
-from lowcap.net.session import BackOff, stay_connected
 from lowcap.net.wire import Wire, WireLimits, run_wire
 
-RENEW_EVERY_S = 25 * 60
+# A key lives for 60 minutes after it was renewed last.
+KEY_EVERY_S, KEY_RETRY_S, KEY_LIVES_S = 25 * 60.0, 30.0, 55 * 60.0
 LIMITS = WireLimits(ping_every_s=10, pong_within_s=10, queue_frames=1_024)
-
-_event_decoder = msgspec.json.Decoder(UserEvent)
-_order_decoder = msgspec.json.Decoder(OrderEventBody)
-_algo_decoder = msgspec.json.Decoder(AlgoEventBody)
-
-
-class OrderEvent(msgspec.Struct, frozen=True):
-    """ORDER_TRADE_UPDATE, read: its figures are numbers, its side is one."""
-
-    body: OrderEventBody
-    at_ms: int
-
-
-class AlgoEvent(msgspec.Struct, frozen=True):
-    """ALGO_UPDATE, read."""
-
-    body: AlgoEventBody
-    at_ms: int
-
-
-class AccountEvent(msgspec.Struct, frozen=True):
-    """ACCOUNT_UPDATE, read: signed quantities with entry prices, and the wallet where it moved."""
-
-    positions: tuple[tuple[str, Decimal, Decimal], ...]
-    wallet_usdt: Decimal | None
-    at_ms: int
-
-
-AnyEvent: TypeAlias = OrderEvent | AlgoEvent | AccountEvent
-
-
-def read_user_event(frame: bytes) -> AnyEvent | str:
-    """The event of a frame; a text for those that are only noted, by name or by fault."""
-    try:
-        event = _event_decoder.decode(frame)
-        if event.e == "ORDER_TRADE_UPDATE":
-            return OrderEvent(_checked(_order_decoder.decode(event.o)), event.T)
-        if event.e == "ALGO_UPDATE":
-            return AlgoEvent(_algo_decoder.decode(event.o), event.T)
-        if event.e == "ACCOUNT_UPDATE" and event.a is not None:
-            wallet = next((b.wb for b in event.a.B if b.a == "USDT"), None)
-            return AccountEvent(
-                tuple(
-                    (p.s, decimal_from_wire(p.pa), decimal_from_wire(p.ep))
-                    for p in event.a.P
-                    if p.ps == "BOTH"
-                ),
-                decimal_from_wire(wallet) if wallet is not None else None,
-                event.T,
-            )
-    except UNREADABLE as error:
-        return f"unreadable: {plain(str(error), 300)}"
-    return event.e or "unnamed"
-
-
-def _checked(body: OrderEventBody) -> OrderEventBody:
-    """``body``, if whoever uses it later will not stumble.
-
-    Raises:
-        ValueError: a figure is no number, a trade is of nothing, or the side is neither.
-    """
-    Side(body.S)
-    qty, price, total = (decimal_from_wire(text) for text in (body.l, body.L, body.z))
-    for text in (body.n or "0", body.rp):
-        decimal_from_wire(text)
-    if total < ZERO:
-        raise ValueError(f"executed {total}")
-    if body.x == "TRADE" and not (qty > ZERO and price > ZERO):
-        raise ValueError(f"a trade of {qty} at {price}")
-    return body
 
 
 class UserStream:
-    """The user data stream, kept up for ever; every (re)connection asks for a fresh snapshot."""
+    """The user data stream, kept up for ever and renewed before the venue cuts it.
+
+    ``on_change(True, "")`` is called for every new connection: what happened
+    before it has to be read from the venue.
+    """
 
     def __init__(
         self,
@@ -118,42 +44,59 @@ class UserStream:
         self._rest = rest
         self._on_event = on_event
         self._on_change = on_change
-        self._chance = chance
-        self._expired = trio.Event()
+        self._handover = Handover(self._connect, lambda why: on_change(False, why), chance)
+
+    def renew(self) -> None:
+        """Replace the connection now, new before old."""
+        self._handover.renew()
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
+        await self._handover.run()
 
-        def lost(reason: str, wait_s: float) -> None:
-            self._on_change(False, reason)
-
-        await stay_connected(self._connect, lost, back_off=BackOff(), chance=self._chance)
-
-    async def _connect(self) -> None:
-        self._expired = trio.Event()
+    async def _connect(self, on_up: Callable[[], None]) -> None:
         try:
             key = await self._rest.listen_key()
         except (VenueRefused, NotSent, NoAnswer) as error:
             raise ConnectionLost(f"listen key: {error.message}") from error
-        url = f"{self._base_url}/private/ws/{quote(key, safe='')}"
-        await run_wire(self._net, url, self._on_frame, self._session, limits=LIMITS)
+        expired = trio.Event()
 
-    async def _session(self, wire: Wire) -> None:
-        self._on_change(True, "")
-        while True:
-            with trio.move_on_after(RENEW_EVERY_S):
-                await self._expired.wait()
+        def on_frame(frame: bytes) -> None:
+            event = read_user_event(frame)
+            if isinstance(event, KeyExpired) and event.listen_key in ("", key):
+                expired.set()
+            self._on_event(event)
+
+        async def session(wire: Wire) -> None:
+            on_up()
+            self._on_change(True, "")
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._keep_key)
+                await expired.wait()
                 raise ConnectionLost("the listen key has expired")
+
+        url = f"{self._base_url}/private/ws/{quote(key, safe='')}"
+        await run_wire(self._net, url, on_frame, session, limits=LIMITS)
+
+    async def _keep_key(self) -> None:
+        """Renew the key in time, and again where that fails, as long as it lives.
+
+        Raises:
+            ConnectionLost: the venue knows it no more, or it must be dead by now.
+        """
+        renewed_s = trio.current_time()
+        wait_s = KEY_EVERY_S
+        while True:
+            await trio.sleep(wait_s)
             try:
                 await self._rest.renew_listen_key()
             except (VenueRefused, NotSent, NoAnswer) as error:
-                raise ConnectionLost(f"listen key not renewed: {error.message}") from error
-
-    def _on_frame(self, frame: bytes) -> None:
-        event = read_user_event(frame)
-        if event == "listenKeyExpired":
-            self._expired.set()
-        self._on_event(event)
+                gone = isinstance(error, VenueRefused) and error.venue_code == LISTEN_KEY_GONE
+                if gone or trio.current_time() - renewed_s > KEY_LIVES_S:
+                    raise ConnectionLost(f"listen key not renewed: {error.message}") from error
+                wait_s = KEY_RETRY_S
+            else:
+                renewed_s, wait_s = trio.current_time(), KEY_EVERY_S
 
 
 class PriceStream:
@@ -175,22 +118,19 @@ class PriceStream:
         self._on_marks = on_marks
         self._on_lasts = on_lasts
         self._on_change = on_change
-        self._chance = chance
+        self._handover = Handover(self._connect, lambda why: on_change(False, why), chance)
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
+        await self._handover.run()
 
-        def lost(reason: str, wait_s: float) -> None:
-            self._on_change(False, reason)
+    async def _connect(self, on_up: Callable[[], None]) -> None:
+        async def session(wire: Wire) -> None:
+            on_up()
+            self._on_change(True, "")
+            await trio.sleep_forever()
 
-        await stay_connected(self._connect, lost, back_off=BackOff(), chance=self._chance)
-
-    async def _connect(self) -> None:
-        await run_wire(self._net, self._url, self._on_frame, self._session, limits=LIMITS)
-
-    async def _session(self, wire: Wire) -> None:
-        self._on_change(True, "")
-        await trio.sleep_forever()
+        await run_wire(self._net, self._url, self._on_frame, session, limits=LIMITS)
 
     def _on_frame(self, frame: bytes) -> None:
         try:

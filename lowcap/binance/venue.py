@@ -16,6 +16,7 @@ from lowcap.binance.outcome import Outcome
 from lowcap.binance.rest import RestClient, VenueRefused
 from lowcap.binance.sign import Signer
 from lowcap.binance.socket import ApiSocket, outcome_of
+from lowcap.binance.symbolstreams import SymbolStreams
 from lowcap.binance.wire import AlgoView, ApiReply, OrderView, PositionRow, TradeRow
 from lowcap.core.account import SeenOrder, SeenPosition, Snapshot
 from lowcap.core.clock import Clock, now_ms
@@ -31,11 +32,16 @@ PREPARERS = 6
 
 
 class VenueUrls(Struct, frozen=True):
-    """Where the venue is: REST base, WebSocket API, and the base of the stream routes."""
+    """Where the venue is: REST base, WebSocket API, and the base of the stream routes.
+
+    ``account`` is the REST base that tells what a key may do; empty where
+    there is none, as on the testnet.
+    """
 
     rest: str
     ws_api: str
     streams: str
+    account: str = ""
 
 
 KNOWN_URLS = {
@@ -48,6 +54,7 @@ KNOWN_URLS = {
         "https://fapi.binance.com",
         "wss://ws-fapi.binance.com/ws-fapi/v1",
         "wss://fstream.binance.com",
+        "https://api.binance.com",
     ),
 }
 
@@ -78,12 +85,19 @@ class Venue:
         self.urgent = RestClient(
             urgent_http, urls.rest, signer, self.venue_ms, budget=self.budget, urgent=True
         )
+        # Another host with another budget.
+        self._account = (
+            RestClient(http, urls.account, signer, self.venue_ms) if urls.account else None
+        )
         self.socket = ApiSocket(
             *(net, urls.ws_api, signer, self.venue_ms),
             lambda up, why: self.on_socket(up, why),
             chance,
             budget=self.budget,
         )
+
+        self.streams = SymbolStreams(net, urls.streams, self.rest, clock, chance)
+        self.markets = self.streams.markets
 
     def venue_ms(self) -> int:
         """The venue's wall time as we estimate it."""
@@ -123,6 +137,40 @@ class Venue:
         info = await self.rest.exchange_info()
         self.budget.learn_limits(info.rateLimits)
         self.contracts = contracts_from(info, await self.rest.brackets())
+        self.socket.templates.prepare(self.contracts)
+
+    async def check_key(self) -> str:
+        """Refuse a key that could take money away; what remains to be said about it, in words.
+
+        Raises:
+            LowcapError: it may withdraw or transfer, or not trade futures.
+            VenueRefused, NotSent, NoAnswer: the venue does not say.
+        """
+        if self._account is None:
+            return "this venue does not tell what the key may do; it was not checked"
+        rights = await self._account.key_rights()
+        too_much = [
+            word
+            for word, given in (
+                ("withdraw", rights.enableWithdrawals),
+                ("transfer between accounts", rights.enableInternalTransfer),
+                ("transfer within the account", rights.permitsUniversalTransfer),
+            )
+            if given
+        ]
+        if too_much:
+            raise LowcapError(
+                f"the key may {', '.join(too_much)}",
+                hint="make a key that may only read and trade futures",
+                code="key-permissions",
+            )
+        if not rights.enableFutures:
+            raise LowcapError(
+                "the key may not trade futures",
+                hint="enable futures for the key",
+                code="key-permissions",
+            )
+        return "" if rights.ipRestrict else "the key works from any address; bind it to this one"
 
     async def prepare_symbols(
         self, leverage: dict[str, int], on_fault: Callable[[str], None]
@@ -160,13 +208,12 @@ class Venue:
         Raises:
             NotSent: the connection is down; nothing has left.
         """
-        method, params = place_params(intent)
-        algo = method == PLACE_ALGO
+        algo = intent.trigger_price is not None
 
         def on_reply(reply: ApiReply) -> None:
             on_outcome(outcome_of(reply, algo=algo))
 
-        self.socket.request(method, params, on_reply)
+        self.socket.place(intent, on_reply)
 
     async def submit_by_rest(self, intent: OrderIntended) -> Outcome:
         """Send an order by REST, for when the socket is down."""

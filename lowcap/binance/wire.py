@@ -164,6 +164,16 @@ class AccountConfig(Struct):
     multiAssetsMargin: bool
 
 
+class KeyRights(Struct):
+    """What a key may do, apiRestrictions; a right that is not told is not assumed away."""
+
+    enableFutures: bool
+    enableWithdrawals: bool
+    enableInternalTransfer: bool
+    permitsUniversalTransfer: bool
+    ipRestrict: bool = False
+
+
 class OrderEventBody(Struct):
     """``o`` of ORDER_TRADE_UPDATE."""
 
@@ -191,7 +201,43 @@ class AlgoEventBody(Struct):
     s: str
     X: str
     ai: str | None = None
+    aq: str | None = None
     rm: str | None = None
+
+
+class LiteEventBody(Struct):
+    """TRADE_LITE, whose fields are not nested."""
+
+    s: str
+    c: str
+    t: int
+
+
+class MarginCallRow(Struct):
+    """An entry of ``p`` of MARGIN_CALL."""
+
+    s: str
+
+
+class ConfigEventBody(Struct):
+    """``ac`` of ACCOUNT_CONFIG_UPDATE."""
+
+    s: str
+    l: int  # noqa: E741  # the wire's own name
+
+
+class AssetModeBody(Struct):
+    """``ai`` of ACCOUNT_CONFIG_UPDATE."""
+
+    j: bool
+
+
+class TriggerRejectBody(Struct):
+    """``or`` of CONDITIONAL_ORDER_TRIGGER_REJECT."""
+
+    s: str
+    i: int
+    r: str = ""
 
 
 class BalanceChange(Struct):
@@ -208,6 +254,7 @@ class PositionChange(Struct):
     pa: str
     ep: str = "0"
     ps: str = "BOTH"
+    mt: str = ""
 
 
 class AccountEventBody(Struct):
@@ -218,7 +265,7 @@ class AccountEventBody(Struct):
     P: list[PositionChange] = []
 
 
-class UserEvent(Struct):
+class UserEvent(Struct, rename={"or_": "or"}):
     """Any user data event: which one, when, and its body by kind."""
 
     e: str = ""
@@ -226,6 +273,11 @@ class UserEvent(Struct):
     T: Ms = 0
     o: Raw = Raw(b"")
     a: AccountEventBody | None = None
+    p: Raw = Raw(b"")
+    ac: Raw = Raw(b"")
+    ai: Raw = Raw(b"")
+    or_: Raw = Raw(b"")
+    listenKey: str = ""
 
 
 class MarkUpdate(Struct):
@@ -243,3 +295,54 @@ class MiniTicker(Struct):
     s: str
     c: str
     st: int = 1
+
+
+class StreamFrame(Struct):
+    """A frame of a combined stream; what the stream sent is read when it is wanted."""
+
+    stream: str
+    data: Raw
+
+
+class BookTickerEvent(Struct):
+    """``<symbol>@bookTicker``: best bid and ask."""
+
+    b: str
+    a: str
+
+
+class AggTradeEvent(Struct):
+    """``<symbol>@aggTrade``: price and quantity."""
+
+    p: str
+    q: str
+
+
+class KlineBody(Struct):
+    """``k`` of a kline event; ``x`` tells whether it has closed."""
+
+    t: Ms
+    o: str
+    h: str
+    l: str  # noqa: E741  # the wire's own name
+    c: str
+    v: str
+    x: bool
+
+
+class KlineEvent(Struct):
+    """``<symbol>@kline_1m``."""
+
+    k: KlineBody
+
+
+class KlineRow(Struct, array_like=True):
+    """A row of GET klines, as far as it is used; it has twelve elements."""
+
+    openTime: Ms
+    o: str
+    h: str
+    l: str  # noqa: E741  # the wire's own name
+    c: str
+    v: str
+    closeTime: Ms

@@ -12,16 +12,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 
+from lowcap.binance.budget import Urgency
+from lowcap.binance.errors import OTHER_CONTRACT, OUTSIDE_WINDOW, Remedy, meaning_of
 from lowcap.binance.outcome import Outcome
-from lowcap.binance.streams import AccountEvent, AlgoEvent, AnyEvent, OrderEvent
+from lowcap.binance.userevents import AnyEvent
 from lowcap.binance.venue import Venue
-from lowcap.binance.wire import OrderEventBody
 from lowcap.core import facts
 from lowcap.core.caps import CapTable
 from lowcap.core.clock import Clock, now_ms
 from lowcap.core.errors import LedgerError, NotSent
 from lowcap.core.facts import Fact, OrderIntended, Record
-from lowcap.core.ids import client_id, prefix
+from lowcap.core.ids import client_id
 from lowcap.core.messages import (
     OrderPlan,
     Purpose,
@@ -33,7 +34,8 @@ from lowcap.core.messages import (
 from lowcap.core.money import ZERO, Side
 from lowcap.core.order import Order, Status, may_become
 from lowcap.execution import reports
-from lowcap.execution.bracket import Cancel, CloseNow, Place, missing
+from lowcap.execution.bracket import Cancel, CloseNow, Place, missing, orders_owed
+from lowcap.execution.events import take_event
 from lowcap.execution.prices import Prices
 from lowcap.ledger.writer import Ledger
 from lowcap.risk.book import Book, unsettled_qty
@@ -42,6 +44,7 @@ from lowcap.risk.sizing import Wish, share_out, wished_notional
 from lowcap.settings import Settings
 
 AUTO = "auto"
+VENUE_REFUSES = "venue-refuses"
 SpawnRest = Callable[[OrderIntended], None]
 
 
@@ -49,8 +52,9 @@ class Desk:
     """Trading state and the calls that change it.
 
     The hooks are set by the shells around it: ``spawn_rest`` sends an order
-    by the second road, ``spawn_cancel`` and ``spawn_close`` start tasks, and
-    ``settle`` finds out an unknown outcome.
+    by the second road, ``spawn_cancel`` and ``spawn_close`` start tasks,
+    ``settle`` finds out an unknown outcome, and ``read_again`` looks up what a
+    word of the venue says we have wrong: "clock", "contracts" or "leverage".
     """
 
     def __init__(
@@ -78,6 +82,14 @@ class Desk:
         self.spawn_cancel: Callable[[str], None] = lambda client_id: None
         self.spawn_close: Callable[[str], None] = lambda symbol: None
         self.settle: Callable[[str], None] = lambda client_id: None
+        self.read_again: Callable[[str], None] = lambda what: None
+        # When the user stream spoke last, and since when an accepted order waits to be told of.
+        self.heard_ms = 0
+        self.awaiting_event_ms = 0
+        # Orders to query once a time has come, unless a trade has been told of by then.
+        self.to_ask: dict[str, tuple[int, int]] = {}
+        # The regular order that a triggered conditional one became, to its client id.
+        self.children: dict[int, str] = {}
 
     # -- facts ----------------------------------------------------------------
 
@@ -147,7 +159,14 @@ class Desk:
             contracts=self.venue.contracts,
             leverage=self.venue.leverage,
             closing=self.closing,
+            budget_lack=self._budget_lack(),
         )
+
+    def _budget_lack(self) -> str:
+        """Whether one more entry leaves room for the exits of all positions."""
+        owed = orders_owed(self.book, self.settings) + 1 + len(self.settings.protect.ladder)
+        venue = self.venue
+        return venue.budget.lack(Urgency.ROUTINE, venue.venue_ms(), weight=1, orders=1 + owed)
 
     def margin_available(self) -> Decimal:
         """Wallet less the initial margin of everything held or on its way, in USD."""
@@ -224,7 +243,7 @@ class Desk:
             self.ledger.flush()
         except LedgerError as error:
             if plan.purpose is Purpose.ENTRY:
-                self._note(self.book.orders[name], reports.of_denial(name, error.message))
+                self.note(self.book.orders[name], reports.of_denial(name, error.message))
                 return name
         prepared_ns = self.clock.stage_ns()
         road = self._hand_over(intent)
@@ -260,8 +279,24 @@ class Desk:
         if isinstance(fact, facts.OutcomeUnknown):
             self.mark_unknown(order, fact.why)
             return
+        untold = order.status is Status.SENT
         self.record(fact, order.seq)
+        if outcome.code:
+            self._heed(outcome)
+        elif untold and not self.awaiting_event_ms:
+            self.awaiting_event_ms = self.now_ms()
         self.look_after(order.symbol)
+
+    def _heed(self, outcome: Outcome) -> None:
+        """What a refusal says about more than its own order."""
+        if outcome.code in OUTSIDE_WINDOW:
+            self.read_again("clock")
+        elif outcome.code in OTHER_CONTRACT:
+            self.read_again("contracts")
+        elif outcome.remedy is Remedy.HALT and VENUE_REFUSES not in self.book.state.holds:
+            why = f"{outcome.code}: {outcome.reason}"
+            self.alarm(VENUE_REFUSES, why, meaning_of(outcome.code).advice)
+            self.place_hold(VENUE_REFUSES, TradingState.HALTED, why)
 
     def mark_unknown(self, order: Order, why: str) -> None:
         """An order in doubt counts as filled until its outcome has been found out."""
@@ -269,68 +304,27 @@ class Desk:
             self.record(facts.OutcomeUnknown(client_id=order.client_id, why=why), order.seq)
             self.settle(order.client_id)
 
-    def _note(self, order: Order, fact: facts.OrderUpdated | None) -> None:
-        """Record a report, if it says anything new."""
-        if fact is not None and reports.is_news(order, fact):
-            self.record(fact, order.seq)
-
     def learn(self, order: Order, outcome: Outcome, fills: list[facts.Filled]) -> None:
         """What a query told about an order, its executions included."""
         for fill in fills:
             if fill.trade_id not in order.trade_ids:
                 self.record(fill, order.seq)
-        self._note(order, reports.of_query(order, outcome))
+        self.note(order, reports.of_query(order, outcome))
 
     def believe_gone(self, name: str) -> None:
         """An order that neither the book nor a query of the venue knows any more has ended."""
         order = self.book.orders[name]
-        self._note(order, reports.of_absence(order))
+        self.note(order, reports.of_absence(order))
         self.look_after(order.symbol)
+
+    def note(self, order: Order, fact: facts.OrderUpdated | None) -> None:
+        """Record a report, if it says anything new."""
+        if fact is not None and reports.is_news(order, fact):
+            self.record(fact, order.seq)
 
     def on_user_event(self, event: AnyEvent | str) -> None:
         """One event of the user data stream, in any order, twice, or late."""
-        if isinstance(event, OrderEvent):
-            self._on_order_event(event.body)
-        elif isinstance(event, AlgoEvent):
-            order = self.book.orders.get(event.body.caid)
-            if order is None:
-                self.foreign_events += 1
-                return
-            self._note(order, reports.of_algo_event(order, event))
-            self.look_after(order.symbol)
-        elif isinstance(event, AccountEvent):
-            self._on_account_event(event)
-        elif event.startswith("unreadable"):
-            self.alarm("user-event", f"user data event {event}")
-
-    def _on_order_event(self, body: OrderEventBody) -> None:
-        order = self.book.orders.get(body.c)
-        if order is None:
-            self.foreign_events += 1
-            if body.c.startswith(prefix(self.mode)):
-                self.alarm("orphan", f"{body.c} has no intent in the ledger", "lowcapctl orders")
-            return
-        if body.x == "TRADE" and body.t and body.t not in order.trade_ids:
-            self.record(reports.fill_of(body), order.seq)
-        self._note(order, reports.of_order_event(order, body))
-        self.look_after(body.s)
-
-    def _on_account_event(self, event: AccountEvent) -> None:
-        if event.wallet_usdt is not None:
-            self.venue.wallet_usdt = event.wallet_usdt
-        for symbol, qty, entry_price in event.positions:
-            if qty == ZERO and symbol not in self.book.state.positions:
-                continue  # a change of margin type, not of a position
-            self.record(
-                facts.PositionSeen(
-                    symbol=symbol,
-                    qty=qty,
-                    entry_price=entry_price,
-                    source="stream",
-                    venue_ms=event.at_ms,
-                )
-            )
-            self.look_after(symbol)
+        take_event(self, event)
 
     # -- looking after positions ----------------------------------------------
 
@@ -353,6 +347,8 @@ class Desk:
         position = self.book.position(symbol)
         for step in missing(self.book, symbol, contract, self.settings, self.now_ms()):
             match step:
+                case Place() if self._must_wait(step.plan):
+                    continue  # the tick looks again
                 case Place():
                     self.submit(step.plan, self._cause_of(symbol, position.opened_seq), {})
                 case Cancel():
@@ -360,6 +356,12 @@ class Desk:
                 case CloseNow():
                     self.alarm("unprotected", f"{symbol}: {step.why}; closing it")
                     self.spawn_close(symbol)
+
+    def _must_wait(self, plan: OrderPlan) -> bool:
+        """A take-profit leg waits where the venue's limits leave room for stops and closes only."""
+        if plan.purpose is not Purpose.TAKE_PROFIT:
+            return False
+        return bool(self.venue.budget.lack(Urgency.LEG, self.venue.venue_ms(), orders=1))
 
     def _cause_of(self, symbol: str, opened_seq: int) -> int:
         """Protection hangs on the newest entry of the position's life."""

@@ -15,23 +15,20 @@ from lowcap.core.errors import LowcapError, NoAnswer, NotSent
 from lowcap.core.facts import OrderIntended
 from lowcap.core.ids import prefix
 from lowcap.core.messages import Purpose, TradingState
-from lowcap.core.money import ZERO
-from lowcap.core.order import RESTING, Order, Status
+from lowcap.core.order import RESTING, Status
 from lowcap.execution.closing import Closed, cancel_order, close_symbols
 from lowcap.execution.desk import Desk
 from lowcap.execution.reconcile import Findings, compare
 from lowcap.execution.settle import ask, settle_order
+from lowcap.execution.watch import Watch
 from lowcap.risk.leverage import plan_leverage
 
-TICK_S = 0.1
 RECONCILE_EVERY_S = 10.0
 CLOCK_EVERY_S = 60.0
-CONTRACTS_EVERY_S = 600.0
+KEY_CHECK_EVERY_MS = 24 * 3_600_000
+CONTRACTS_EVERY_S, CONTRACTS_APART_S = 600.0, 10.0
 RETRY_FIRST_S, RETRY_LONGEST_S = 0.5, 15.0
-PRICES_SILENT_MS = 5_000
-SHADOW_AFTER_MS = 3_000
 CLOCK_OFFSET_MS_MAX = 250
-FILLS_LATE_MS, FILLS_WAIT_MS_MAX, FILLS_ALGO_TRIES = 500, 30_000, 5
 
 
 class Keeper:
@@ -44,14 +41,18 @@ class Keeper:
         self.on_contracts: Callable[[], None] = lambda: None
         self.user_stream_up = False
         self._wanted = trio.Event()
-        self._replan = trio.Event()
+        self._stirred = trio.Event()
         self._suspect: dict[str, tuple[object, object]] = {}
-        self._beyond_stop_ms: dict[str, int] = {}
-        self._asked_fills: dict[str, tuple[int, int]] = {}
         self._cancelling: set[str] = set()
         self._missed: set[str] = set()
         self.recovered = trio.Event()
-        self.ticks = 0
+        self.renew_user_stream: Callable[[], None] = lambda: None
+        self._measure = trio.Event()
+        self._reread = False
+        self._key_good_until_ms = 0
+        self.watch = Watch(
+            desk, venue, start=self.start, start_close=self.start_close, on_silence=self._on_silence
+        )
 
     def open(self, nursery: trio.Nursery, *, crashed: bool) -> None:
         """Start the keeper's tasks in the venue's nursery; the desk's hooks start theirs there."""
@@ -59,13 +60,20 @@ class Keeper:
         self._nursery = nursery
         desk.spawn_rest = lambda intent: nursery.start_soon(self._by_rest, intent)
         desk.spawn_cancel = lambda name: nursery.start_soon(self._cancel, name)
-        desk.spawn_close = self._start_close
+        desk.spawn_close = self.start_close
         desk.settle = lambda name: nursery.start_soon(settle_order, desk, name)
+        desk.read_again = self._read_again
         nursery.start_soon(self._recover, crashed)
         nursery.start_soon(self._keep_contracts)
-        nursery.start_soon(self._tick_forever)
+        nursery.start_soon(self.watch.run)
+        nursery.start_soon(self._venue.streams.run)
         nursery.start_soon(self._reconcile_forever)
         nursery.start_soon(self._clock_forever)
+
+    @property
+    def ticks(self) -> int:
+        """Rounds of deadline checks so far; the watchdog lives on them."""
+        return self.watch.ticks
 
     def start(self, task: Callable[[], Awaitable[None]]) -> None:
         """Run a task that outlives whoever asked for it."""
@@ -98,10 +106,12 @@ class Keeper:
                 ms=took_ms,
             )
         )
-        self._watch_prices(desk.now_ms())
+        self.watch.prices(desk.now_ms())
         if not self._venue.socket.is_up:
             desk.set_health("order-socket", False, "not connected yet")
         desk.lift_hold("recovery", "belief and venue agree")
+        desk.heard_ms = desk.now_ms()
+        self.watch.trading = True
         self.recovered.set()
         if "panic" in desk.book.state.holds and desk.book.open_positions():
             # A panic that a crash interrupted is carried through.
@@ -114,7 +124,8 @@ class Keeper:
             try:
                 await step()
             except LowcapError as error:
-                self._desk.place_hold(hold, TradingState.REDUCING, error.message)
+                reason = f"{error.message}; {error.hint}" if error.hint else error.message
+                self._desk.place_hold(hold, TradingState.REDUCING, reason)
                 await trio.sleep(wait_s)
                 wait_s = min(wait_s * 2, RETRY_LONGEST_S)
             else:
@@ -141,19 +152,20 @@ class Keeper:
     async def _keep_contracts(self) -> None:
         """Leverage and margin type of every symbol, ahead of any signal; filters kept young."""
         await self.recovered.wait()
-        read_again_s = trio.current_time() + CONTRACTS_EVERY_S
+        read_s = trio.current_time()
         while True:
-            self._replan = trio.Event()
+            self._stirred = trio.Event()
             await self._until_done("venue", self._prepare_symbols)
-            with trio.move_on_at(read_again_s) as scope:
-                await self._replan.wait()
+            due_s = read_s + (CONTRACTS_APART_S if self._reread else CONTRACTS_EVERY_S)
+            with trio.move_on_at(due_s) as scope:
+                await self._stirred.wait()
             if scope.cancelled_caught:
-                read_again_s = trio.current_time() + CONTRACTS_EVERY_S
+                self._reread, read_s = False, trio.current_time()
                 await self._until_done("venue", self._read_contracts)
 
     def replan(self) -> None:
         """Sizes have changed, so that leverage may: of symbols without exposure, soon."""
-        self._replan.set()
+        self._stirred.set()
 
     async def _prepare_symbols(self) -> None:
         def fault(text: str) -> None:
@@ -176,8 +188,19 @@ class Keeper:
             await self._venue.prepare_symbols(missing, fault)
 
     async def _read_contracts(self) -> None:
+        await self._check_key()
         await self._venue.load_contracts()
         self.on_contracts()
+
+    async def _check_key(self) -> None:
+        """At start and daily: with real money a key that can take it away is refused."""
+        at_ms = self._desk.now_ms()
+        if self._desk.mode != "live" or at_ms < self._key_good_until_ms:
+            return
+        remark = await self._venue.check_key()
+        if remark:
+            self._desk.alarm("key-permissions", remark)
+        self._key_good_until_ms = at_ms + KEY_CHECK_EVERY_MS
 
     # -- reconciliation -------------------------------------------------------
 
@@ -187,6 +210,12 @@ class Keeper:
         self._desk.set_health("user-stream", up, why)
         if up:
             self._wanted.set()
+
+    def _on_silence(self, why: str) -> None:
+        """A stream that cannot be trusted: a new one, and the venue's own word meanwhile."""
+        if self.user_stream_up:
+            self.renew_user_stream()
+        self._wanted.set()
 
     async def _reconcile_forever(self) -> None:
         """Every few seconds, and at once after a reconnection."""
@@ -245,89 +274,28 @@ class Keeper:
                              | set(self._desk.book.state.positions)):  # fmt: skip
             self._desk.look_after(symbol)
 
-    # -- the tick -------------------------------------------------------------
-
-    async def _tick_forever(self) -> None:
-        """Deadlines: replies, stops, prices, holds, the day's loss."""
-        while True:
-            await trio.sleep(TICK_S)
-            self.tick()
-
-    def tick(self) -> None:
-        """One round of deadline checks. The watchdog lives on it."""
-        desk, at_ms = self._desk, self._desk.now_ms()
-        self.ticks += 1
-        for order in desk.book.open_orders():
-            overdue = at_ms - order.updated_ms > desk.settings.order.reply_timeout_ms
-            if order.status is Status.SENT and overdue:
-                desk.mark_unknown(order, "no reply in time")
-        for hold in list(desk.book.state.holds.values()):
-            if hold.until_ms and hold.until_ms <= at_ms:
-                desk.lift_hold(hold.name, "its time is over", hold.who)
-        self._watch_prices(at_ms)
-        if not self.recovered.is_set():
-            return
-        loss, most = -desk.book.day_result(), desk.settings.limits.day_loss_usd_max
-        if loss >= most:
-            reason = f"lost {loss:.2f} USD today, limit {most}"
-            desk.place_hold("day-loss", TradingState.HALTED, reason, "risk")
-        for order in list(desk.book.orders.values()):
-            if order.lacks_fills:
-                self._want_fills(order, at_ms)
-        for position in desk.book.open_positions():
-            self._watch_stop(position.symbol, at_ms)
-            desk.look_after(position.symbol)
-
-    def _want_fills(self, order: Order, at_ms: int) -> None:
-        """Ask for executions that the stream did not tell: without them nothing is ours."""
-        name = order.client_id
-        tries, next_ms = self._asked_fills.get(name, (0, order.updated_ms + FILLS_LATE_MS))
-        if at_ms < next_ms or (order.is_algo and tries >= FILLS_ALGO_TRIES):
-            return
-        wait_ms = min(1_000 * 2**tries, FILLS_WAIT_MS_MAX)
-        self._asked_fills[name] = (min(tries + 1, 10), at_ms + wait_ms)
-
-        async def fetch() -> None:
-            await ask(self._desk, order)
-            self._desk.look_after(order.symbol)
-
-        self._nursery.start_soon(fetch)
-
-    def _watch_prices(self, at_ms: int) -> None:
-        silent_ms = at_ms - self._desk.prices.newest_ms
-        fresh = silent_ms <= PRICES_SILENT_MS
-        self._desk.set_health("prices", fresh, "" if fresh else "no mark prices")
-
-    def _watch_stop(self, symbol: str, at_ms: int) -> None:
-        """The shadow stop: a price beyond the stop for too long closes the position."""
-        desk, position = self._desk, self._desk.book.position(symbol)
-        quote = desk.quotes.get(symbol)
-        stops = [
-            o.trigger_price
-            for o in desk.book.orders_of(symbol)
-            if o.purpose is Purpose.STOP and o.seq >= position.opened_seq and o.trigger_price
-        ]
-        if quote is None or not stops or position.own_qty == ZERO:
-            self._beyond_stop_ms.pop(symbol, None)
-            return
-        beyond = (quote.mark - stops[-1]) * position.own_qty <= ZERO
-        if not beyond:
-            self._beyond_stop_ms.pop(symbol, None)
-            return
-        since_ms = self._beyond_stop_ms.setdefault(symbol, at_ms)
-        if at_ms - since_ms > SHADOW_AFTER_MS and symbol not in desk.closing:
-            desk.alarm("shadow-stop", f"{symbol} is beyond its stop and not flat; closing it")
-            self._start_close(symbol)
+    # -- clocks ---------------------------------------------------------------
 
     async def _clock_forever(self) -> None:
         """Measure the venue's clock; too large an offset holds entries back."""
         while True:
-            await trio.sleep(CLOCK_EVERY_S)
+            with trio.move_on_after(CLOCK_EVERY_S):
+                await self._measure.wait()
+            self._measure = trio.Event()
             try:
                 await self._venue.measure_clock()
             except (VenueRefused, NotSent, NoAnswer):
+                await trio.sleep(RETRY_FIRST_S)
                 continue
             self._watch_clock()
+
+    def _read_again(self, what: str) -> None:
+        """The venue's word shows that our clock, contracts or leverage are not its own."""
+        if what == "clock":
+            self._measure.set()
+            return
+        self._reread = self._reread or what == "contracts"
+        self._stirred.set()
 
     def _watch_clock(self) -> None:
         offset = self._venue.offset_ms
@@ -355,7 +323,7 @@ class Keeper:
         finally:
             self._cancelling.discard(name)
 
-    def _start_close(self, symbol: str) -> None:
+    def start_close(self, symbol: str) -> None:
         """Close a symbol in a task; from now on nothing else is placed for it."""
         held = ExitStack()
         held.enter_context(self._desk.closing_of([symbol]))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from lowcap.binance.outcome import Outcome, Verdict
-from lowcap.binance.streams import AlgoEvent
+from lowcap.binance.userevents import AlgoEvent
 from lowcap.binance.wire import OrderEventBody
 from lowcap.core.facts import Filled, OrderUpdated, OutcomeUnknown
-from lowcap.core.money import Side, decimal_from_wire
+from lowcap.core.money import ZERO, Side, decimal_from_wire
 from lowcap.core.order import VENUE_STATUS, Order, Status, may_become
 
 
@@ -73,10 +73,12 @@ def of_denial(name: str, why: str) -> OrderUpdated:
 
 
 def of_algo_event(order: Order, event: AlgoEvent) -> OrderUpdated | None:
-    """ALGO_UPDATE of an order of ours."""
+    """ALGO_UPDATE of an order of ours; one that finished without a fill was cancelled."""
     status = VENUE_STATUS.get(event.body.X)
     if status is None:
         return None
+    if status is Status.FILLED and event.body.aq and decimal_from_wire(event.body.aq) == ZERO:
+        status = Status.CANCELLED
     return OrderUpdated(
         client_id=order.client_id,
         status=status.value,
@@ -96,7 +98,7 @@ def of_order_event(order: Order, body: OrderEventBody) -> OrderUpdated | None:
     if status is None or (order.is_algo and status is Status.WORKING):
         return None
     return OrderUpdated(
-        client_id=body.c,
+        client_id=order.client_id,
         status=status.value,
         source="stream",
         order_id=0 if order.is_algo else body.i,
@@ -106,10 +108,10 @@ def of_order_event(order: Order, body: OrderEventBody) -> OrderUpdated | None:
     )
 
 
-def fill_of(body: OrderEventBody) -> Filled:
-    """The execution that an ORDER_TRADE_UPDATE of type TRADE carries."""
+def fill_of(order: Order, body: OrderEventBody) -> Filled:
+    """The execution of ``order`` that an ORDER_TRADE_UPDATE of type TRADE carries."""
     return Filled(
-        client_id=body.c,
+        client_id=order.client_id,
         symbol=body.s,
         side=Side(body.S),
         trade_id=body.t,

@@ -363,6 +363,10 @@ class Book:
         else:
             self.state.foreign[fact.symbol] = fact.foreign_qty
 
+    def paused_symbols(self) -> list[str]:
+        """Symbols without new exposure until a person resumes: the venue closed one by force."""
+        return [n[7:] for n in self.state.switched_off if n.startswith("symbol:")]
+
     def _switch(self, fact: facts.Switched) -> None:
         name = f"{fact.kind}:{fact.name}"
         if fact.enabled and name in self.state.switched_off:

@@ -29,7 +29,11 @@ CLOCK_OFFSET_MS_MAX = 250
 
 
 class Situation(Struct, kw_only=True):
-    """What the desk knows at this instant, beside the book."""
+    """What the desk knows at this instant, beside the book.
+
+    ``budget_lack`` says which of the venue's limits leaves no room for an
+    entry and its exits; empty where there is room.
+    """
 
     now_ms: int
     armed: bool
@@ -41,6 +45,7 @@ class Situation(Struct, kw_only=True):
     contracts: dict[str, Contract]
     leverage: dict[str, int]
     closing: Mapping[str, int]
+    budget_lack: str = ""
 
 
 class EntryWish(Struct, frozen=True, kw_only=True):
@@ -75,6 +80,8 @@ def _checks(wish: EntryWish, book: Book, now: Situation, settings: Settings) -> 
         yield "ledger", now.ledger_fault, "a writable ledger"
     if not abs(now.clock_offset_ms) <= CLOCK_OFFSET_MS_MAX:
         yield "clock-offset", f"{now.clock_offset_ms} ms", f"{CLOCK_OFFSET_MS_MAX} ms"
+    if now.budget_lack:
+        yield "venue-budget", now.budget_lack, "80 % of each limit of the venue"
     yield from _symbol_checks(wish, book, now)
     yield from _price_checks(wish, now, settings)
     yield from _rate_checks(book, now, settings)
@@ -92,6 +99,8 @@ def _symbol_checks(wish: EntryWish, book: Book, now: Situation) -> Iterator[Foun
     if contract is None:
         yield "unknown-symbol", wish.symbol, "a contract of the venue"
         return
+    if f"symbol:{wish.symbol}" in book.state.switched_off:
+        yield "symbol-paused", "the venue closed a position of it by force", "switched on again"
     if not contract.is_trading:
         yield "symbol-status", contract.status, "TRADING"
     if wish.symbol not in now.leverage:

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lowcap.binance.streams import AccountEvent, AlgoEvent, OrderEvent, read_user_event
+from lowcap.binance.userevents import (
+    AccountEvent,
+    AlgoEvent,
+    ConfigEvent,
+    KeyExpired,
+    LiteEvent,
+    MarginCall,
+    OrderEvent,
+    TriggerRejected,
+    read_user_event,
+)
 from lowcap.core.money import decimal_from_wire
 
 T = 1_795_300_000_000
@@ -115,6 +125,8 @@ def test_algo_events() -> None:
     bare = read({"e": "ALGO_UPDATE", "o": {k: ALGO[k] for k in ("caid", "aid", "s", "X")}})
     assert isinstance(bare, AlgoEvent)
     assert (bare.body.ai, bare.body.rm, bare.at_ms) == (None, None, 0)
+    assert event.child_id == 8389766010000000002
+    assert algo(aq="x").startswith("unreadable")
     assert isinstance(algo(ia=True, X="WHATEVER"), AlgoEvent)
     assert algo(caid=GONE).startswith("unreadable")
     assert isinstance(algo(rm=None), AlgoEvent)
@@ -129,6 +141,7 @@ def test_account_events() -> None:
         ("XRPUSDT", "10", "1.9"),
         ("ETHUSDT", "-2.5", "2400.1"),
     ]
+    assert account(P=[{"s": "X", "pa": "1", "mt": "cross"}]).crossed == ("X",)
     assert account(B=GONE, P=GONE, m=GONE) == AccountEvent((), None, T)
     assert account(P=[{"s": "X", "pa": "1"}]).positions == (("X", 1, 0),)
     assert account(B=[{"a": "USDT", "wb": "x"}]).startswith("unreadable")
@@ -136,16 +149,54 @@ def test_account_events() -> None:
     assert account(P=[{"s": "X"}]).startswith("unreadable")
 
 
+LITE = {"e": "TRADE_LITE", "E": T, "T": T, "s": "XRPUSDT", "q": "10", "p": "0", "m": False,
+        "c": "lcd-1-7-e", "S": "BUY", "L": "1.90", "l": "10", "t": 77, "i": 5}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("event", "read_as"),
+    [
+        (LITE, LiteEvent("XRPUSDT", "lcd-1-7-e", 77)),
+        (
+            {"e": "MARGIN_CALL", "E": T, "cw": "1", "p": [{"s": "X", "mt": "CROSSED"}, {"s": "Y"}]},
+            MarginCall(("X", "Y")),
+        ),
+        ({"e": "MARGIN_CALL", "E": T}, MarginCall(())),
+        (
+            {"e": "ACCOUNT_CONFIG_UPDATE", "E": T, "T": T, "ac": {"s": "X", "l": 5}},
+            ConfigEvent("X", 5),
+        ),
+        ({"e": "ACCOUNT_CONFIG_UPDATE", "ai": {"j": True}}, ConfigEvent(multi_assets=True)),
+        ({"e": "listenKeyExpired", "E": str(T), "listenKey": "k"}, KeyExpired("k")),
+        (
+            {"e": "CONDITIONAL_ORDER_TRIGGER_REJECT", "E": T, "or": {"s": "X", "i": 9, "r": "no"}},
+            TriggerRejected("X", 9, "no"),
+        ),
+    ],
+)
+def test_the_rarer_events(event: object, read_as: object) -> None:
+    assert read(event) == read_as
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"e": "TRADE_LITE", "s": "X", "t": 1},
+        {"e": "TRADE_LITE", "s": "X", "c": "a", "t": "1"},
+        {"e": "MARGIN_CALL", "p": {"s": "X"}},
+        {"e": "ACCOUNT_CONFIG_UPDATE", "ac": {"s": "X", "l": "5"}},
+        {"e": "ACCOUNT_CONFIG_UPDATE", "ai": {}},
+        {"e": "CONDITIONAL_ORDER_TRIGGER_REJECT", "or": {"s": "X"}},
+        {"e": "CONDITIONAL_ORDER_TRIGGER_REJECT"},
+    ],
+)
+def test_rarer_events_that_cannot_be_read(event: object) -> None:
+    assert read(event).startswith("unreadable")
+
+
 @pytest.mark.parametrize(
     ("event", "name"),
     [
-        ({"e": "TRADE_LITE", "E": T, "T": T, "s": "X", "t": 1}, "TRADE_LITE"),
-        ({"e": "MARGIN_CALL", "E": T, "cw": "1", "p": [{"s": "X"}]}, "MARGIN_CALL"),
-        ({"e": "ACCOUNT_CONFIG_UPDATE", "E": T, "T": T, "ac": {"s": "X", "l": 5}},
-         "ACCOUNT_CONFIG_UPDATE"),
-        ({"e": "listenKeyExpired", "E": str(T), "listenKey": "k"}, "listenKeyExpired"),
-        ({"e": "CONDITIONAL_ORDER_TRIGGER_REJECT", "or": {"s": "X"}},
-         "CONDITIONAL_ORDER_TRIGGER_REJECT"),
         ({"e": "STRATEGY_UPDATE", "su": {}}, "STRATEGY_UPDATE"),
         ({"e": "BRAND_NEW", "o": 5, "T": T}, "BRAND_NEW"),
         ({"e": "ACCOUNT_UPDATE", "T": T}, "ACCOUNT_UPDATE"),
@@ -179,10 +230,17 @@ JSON = st.recursive(
 
 
 @given(
-    st.sampled_from(["ORDER_TRADE_UPDATE", "ALGO_UPDATE", "ACCOUNT_UPDATE"]),
+    st.sampled_from(
+        [
+            *("ORDER_TRADE_UPDATE", "ALGO_UPDATE", "ACCOUNT_UPDATE", "TRADE_LITE", "MARGIN_CALL"),
+            *("ACCOUNT_CONFIG_UPDATE", "CONDITIONAL_ORDER_TRIGGER_REJECT", "listenKeyExpired"),
+        ]
+    ),
     st.sampled_from([TRADE, ALGO, ACCOUNT]),
     st.dictionaries(st.sampled_from(sorted(TRADE | ALGO | ACCOUNT)), JSON, max_size=4),
 )
 def test_no_body_raises(kind: str, body: dict[str, Any], odd: dict[str, Any]) -> None:
-    event = read({"e": kind, "E": T, "T": T, "o": body | odd, "a": body | odd})
-    assert isinstance(event, str | OrderEvent | AlgoEvent | AccountEvent)
+    inner: Any = body | odd
+    parts = dict.fromkeys(("o", "a", "p", "ac", "ai", "or"), inner)
+    assert read({"e": kind, "E": T, "T": T} | parts) is not None
+    assert read(inner | {"e": kind}) is not None

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from lowcap.binance.rest import VenueRefused
-from lowcap.binance.venue import Venue, VenueUrls
+from lowcap.binance.venue import KNOWN_URLS, Venue, VenueUrls
 from lowcap.core.clock import LoopClock
 from lowcap.core.errors import LowcapError, NoAnswer
 from lowcap.net.net import MemoryNet
@@ -89,3 +89,62 @@ async def test_a_refused_read_is_no_snapshot() -> None:
     there, _ = venue(reply([]), reply({"code": -1003, "msg": "slow down"}, 429))
     with pytest.raises(VenueRefused):
         await there.snapshot(there.rest)
+
+
+RIGHTS = {
+    "ipRestrict": True,
+    "enableReading": True,
+    "enableFutures": True,
+    "enableWithdrawals": False,
+    "enableInternalTransfer": False,
+    "permitsUniversalTransfer": False,
+}
+
+
+def venue_with_rights(rights: Any) -> tuple[Venue, FakeHttp]:
+    http = FakeHttp(reply(rights))
+    urls = VenueUrls("http://x", "ws://x", "ws://x", "https://account.example")
+    clock = LoopClock(v.AT_MS * 1_000_000)
+    return Venue(MemoryNet(), http, http, urls, HMAC, clock, random.Random(1)), http
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"enableWithdrawals": True}, "may withdraw"),
+        ({"enableInternalTransfer": True}, "transfer between accounts"),
+        ({"permitsUniversalTransfer": True}, "transfer within the account"),
+        ({"enableFutures": False}, "may not trade futures"),
+    ],
+)
+async def test_a_key_that_may_do_too_much_or_too_little(
+    change: dict[str, bool], words: str
+) -> None:
+    there, _ = venue_with_rights(RIGHTS | change)
+    with pytest.raises(LowcapError, match=words) as caught:
+        await there.check_key()
+    assert caught.value.code == "key-permissions"
+    assert caught.value.hint
+
+
+async def test_a_key_as_it_should_be_and_one_for_any_address() -> None:
+    there, http = venue_with_rights(RIGHTS)
+    assert await there.check_key() == ""
+    assert http.asked[0][1].startswith(
+        "https://account.example/sapi/v1/account/apiRestrictions?timestamp="
+    )
+    there, _ = venue_with_rights(RIGHTS | {"ipRestrict": False})
+    assert "bind it" in await there.check_key()
+    assert "not checked" in await venue(reply({}))[0].check_key()
+
+
+@pytest.mark.parametrize("name", [n for n in RIGHTS if n not in ("ipRestrict", "enableReading")])
+async def test_a_right_that_is_not_told_is_not_assumed_away(name: str) -> None:
+    there, _ = venue_with_rights({key: value for key, value in RIGHTS.items() if key != name})
+    with pytest.raises(NoAnswer):
+        await there.check_key()
+
+
+def test_testnet_and_live_differ_by_addresses_only() -> None:
+    assert KNOWN_URLS["live"].account
+    assert not KNOWN_URLS["testnet"].account

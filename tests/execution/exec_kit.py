@@ -80,6 +80,8 @@ class Room:
             *(self.net, urls.streams, self.venue.rest),
             self.desk.on_user_event, self.keeper.on_user_stream, chance,
         )  # fmt: skip
+        self.user = user
+        self.keeper.renew_user_stream = user.renew
         prices = PriceStream(
             *(self.net, urls.streams, self.desk.prices.on_marks, self.desk.prices.on_lasts),
             lambda up, why: None, chance,

@@ -75,6 +75,11 @@ def check(file: Path | None) -> None:
 @click.option("--state", type=click.Path(path_type=Path), help="file that keeps the account")
 @click.option("--market", type=click.Path(path_type=Path, exists=True), multiple=True,
               help="capture whose market lines dictate prices")  # fmt: skip
+@click.option("--upstream", default="", help="stream base of a venue to follow")
+@click.option("--jump-chance", default=0.0, show_default=True, help="of a jump, per symbol, tick")
+@click.option("--jump-bps", default=300.0, show_default=True, help="size of a jump, 1/100 %")
+@click.option("--gap-chance", default=0.0, show_default=True, help="of silence, per symbol, tick")
+@click.option("--gap-ticks", default=30, show_default=True, help="length of a silence")
 @click.option("--as-of", help=AS_OF_HELP)
 def exchange(
     host: str,
@@ -86,11 +91,20 @@ def exchange(
     credentials: Path,
     state: Path | None,
     market: tuple[Path, ...],
+    upstream: str,
+    jump_chance: float,
+    jump_bps: float,
+    gap_chance: float,
+    gap_ticks: int,
     as_of: str | None,
 ) -> None:
     """Run the exchange simulator as a server of its own."""
+    from lowcap.paper.prices import Upsets
     from lowcap.programs.exchange import ExchangeOptions, exchange_program
 
+    upsets = Upsets(
+        jump_chance=jump_chance, jump_bps=jump_bps, gap_chance=gap_chance, gap_ticks=gap_ticks
+    )
     options = ExchangeOptions(
         host=host,
         port=port,
@@ -101,6 +115,8 @@ def exchange(
         credentials=credentials,
         state=state,
         market=market,
+        upstream=upstream,
+        upsets=upsets if jump_chance or gap_chance else None,
         as_of=as_of,
     )
     sys.exit(exchange_program(options))

@@ -35,8 +35,6 @@ class AccountDesk:
             "account.symbolConfig": self._symbol_config,
             "account.leverage": self._set_leverage,
             "account.marginType": self._set_margin_type,
-            "account.positionMode": lambda params: {"dualSidePosition": False},
-            "account.assetMode": lambda params: {"multiAssetsMargin": False},
             "account.trades": self._trades,
         }
 
@@ -178,8 +176,8 @@ class AccountDesk:
             "canTrade": True,
             "canDeposit": False,
             "canWithdraw": False,
-            "dualSidePosition": False,
-            "multiAssetsMargin": False,
+            "dualSidePosition": self._state.hedge_mode,
+            "multiAssetsMargin": self._state.multi_assets,
             "tradeGroupId": -1,
             "updateTime": 0,
         }

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from lowcap.core.contract import Contract
 from lowcap.core.money import ZERO
-from lowcap.paper import rules, views
-from lowcap.paper.matching import OrderBook
+from lowcap.paper import rules, triggers, views
+from lowcap.paper.matching import TIME_IN_FORCE, OrderBook
 from lowcap.paper.rules import Params
 from lowcap.paper.state import PaperAlgo, VenueError
 
 ALGO_ORDERS_MAX = 200
 FINAL_ALGOS_KEPT = 200
 _WORKING_TYPES = frozenset({"CONTRACT_PRICE", "MARK_PRICE"})
-_SUPPORTED = frozenset({"STOP_MARKET", "TAKE_PROFIT_MARKET"})
+_LIMITS = frozenset({"STOP", "TAKE_PROFIT"})
 
 
 class AlgoBook:
@@ -45,18 +46,13 @@ class AlgoBook:
         """algoOrder.place and POST /fapi/v1/algoOrder (§5)."""
         contract = self._book.contract(params)
         side = rules.side_param(params)
+        self._book.check_mode()
         if rules.text_param(params, "algoType") != "CONDITIONAL":
             raise VenueError(-1102, "Mandatory parameter 'algoType' was malformed.")
         kind = rules.text_param(params, "type")
-        if kind not in _SUPPORTED:
+        if kind not in rules.CONDITIONAL_TYPES:
             raise VenueError(-1116, "Invalid orderType.")
-        trigger = rules.decimal_param(params, "triggerPrice")
-        if trigger <= ZERO:
-            raise VenueError(-4006, "Stop price less than zero.")
-        if trigger > contract.price_max:
-            raise VenueError(-4007, "Stop price greater than max price.")
         close_position = rules.flag_param(params, "closePosition")
-        reduce_only = rules.flag_param(params, "reduceOnly")
         qty = ZERO
         if close_position:
             self._check_close_position(params, contract.symbol, side, kind)
@@ -73,33 +69,61 @@ class AlgoBook:
         working_type = rules.text_param(params, "workingType", "CONTRACT_PRICE")
         if working_type not in _WORKING_TYPES:
             raise VenueError(-1102, "Mandatory parameter 'workingType' was malformed.")
-        if self._reached(kind, side, trigger, self._watched(contract.symbol, working_type)):
-            raise VenueError(-2021, "Order would immediately trigger.")
         algo = PaperAlgo(
             algo_id=self._state.next_algo_id,
             client_id=client_id,
             symbol=contract.symbol,
             side=side,
             type=kind,
-            trigger_price=trigger,
+            trigger_price=ZERO,
             qty=qty,
             price=ZERO,
             working_type=working_type,
             close_position=close_position,
-            reduce_only=reduce_only,
+            reduce_only=rules.flag_param(params, "reduceOnly"),
             price_protect=rules.flag_param(params, "priceProtect"),
             status="NEW",
             created_ms=self._book.now_ms,
             updated_ms=self._book.now_ms,
+            time_in_force="GTE_GTC" if close_position else "GTC",
         )
+        self._set_prices(algo, params, contract)
         self._state.next_algo_id += 1
         self._state.algos[algo.algo_id] = algo
         self._forget_old()
         self._tell(algo)
         return algo
 
+    def _set_prices(self, algo: PaperAlgo, params: Params, contract: Contract) -> None:
+        """What each type needs besides a quantity (§5): -4006, -4007, -1115, -4001, -2021."""
+        quote = self._book.board.quotes[algo.symbol]
+        latest = triggers.watched(quote, algo.working_type)
+        if algo.type == triggers.TRAILING:
+            algo.activate_price, algo.callback_rate = triggers.trailing_params(
+                params, algo.side, latest
+            )
+            algo.activated = algo.activate_price == ZERO
+            algo.extreme = latest
+            return
+        algo.trigger_price = rules.decimal_param(params, "triggerPrice")
+        if algo.trigger_price <= ZERO:
+            raise VenueError(-4006, "Stop price less than zero.")
+        if algo.trigger_price > contract.price_max:
+            raise VenueError(-4007, "Stop price greater than max price.")
+        if algo.type in _LIMITS:
+            algo.time_in_force = rules.text_param(params, "timeInForce", "GTC")
+            if algo.time_in_force not in TIME_IN_FORCE:
+                raise VenueError(-1115, "Invalid timeInForce.")
+            algo.price = rules.decimal_param(params, "price")
+            if algo.price <= ZERO:
+                raise VenueError(-4001, "Price less than 0.")
+        if triggers.reached(algo.type, algo.side, algo.trigger_price, latest):
+            raise VenueError(-2021, "Order would immediately trigger.")
+
     def _check_close_position(self, params: Params, symbol: str, side: str, kind: str) -> None:
         """The rules of closePosition: -4137, -4509, -4130 (§5)."""
+        if kind in _LIMITS or kind == triggers.TRAILING:
+            raise VenueError(-1106, "Parameter 'closePosition' sent when not required.")
         if "quantity" in params:
             raise VenueError(-4137, "Quantity must be zero with closePosition equals true")
         if rules.flag_param(params, "reduceOnly"):
@@ -140,28 +164,38 @@ class AlgoBook:
     def trigger_due(self, symbol: str) -> None:
         """Send the children of conditional orders whose price has been reached."""
         for algo in self.open_algos(symbol):
-            watched = self._watched(symbol, algo.working_type)
-            due = self._reached(algo.type, algo.side, algo.trigger_price, watched)
-            if due and algo.status == "NEW":
+            quote = self._book.board.quotes[symbol]
+            if algo.type == triggers.TRAILING and triggers.follow(algo, quote):
+                self._tell(algo)
+            if algo.status == "NEW" and triggers.is_due(algo, quote):
                 self._trigger(algo)
                 self.expire_orphans()
 
     def _trigger(self, algo: PaperAlgo) -> None:
-        """TRIGGERING, the child with its fills, TRIGGERED, FINISHED (§6)."""
+        """TRIGGERING, the child with its fills, TRIGGERED, and FINISHED with the child (§6)."""
         algo.triggered_ms = self._book.now_ms
         self._end(algo, "TRIGGERING")
         try:
-            qty = self._child_qty(algo)
+            child = self._book.place_child(algo, self._child_qty(algo))
         except VenueError as error:
             algo.reason = error.msg
             self._end(algo, "REJECTED")
             return
-        child = self._book.place_child(algo, qty)
         algo.child_id = child.order_id
-        algo.child_price = child.cum_quote / child.executed
-        algo.child_qty = child.executed
         self._end(algo, "TRIGGERED")
-        self._end(algo, "FINISHED")
+        self.finish_children()
+
+    def finish_children(self) -> None:
+        """An order whose child has been filled or cancelled is finished (§6)."""
+        for algo in self._state.algos.values():
+            if algo.status != "TRIGGERED":
+                continue
+            child = self._state.orders.get(algo.child_id)
+            if child is None or not child.is_open:
+                if child is not None and child.executed:
+                    algo.child_price = child.cum_quote / child.executed
+                    algo.child_qty = child.executed
+                self._end(algo, "FINISHED")
 
     def _child_qty(self, algo: PaperAlgo) -> Decimal:
         """What the child takes; filters and margin are checked only now (§5).
@@ -173,22 +207,14 @@ class AlgoBook:
         held = self._book.position(algo.symbol).qty
         if algo.close_position and (held > 0) == (algo.side == "SELL"):
             return abs(held)
-        rules.check_qty(contract, algo.qty, market=True)
+        mark = self._book.board.quotes[algo.symbol].mark
+        rules.check_qty(contract, algo.qty, market=not algo.price)
+        if algo.price:
+            rules.check_price(contract, algo.price, algo.side, mark)
         if algo.reduce_only:
             return self._book.reducible(contract, algo.side, algo.qty, "MARKET")
-        mark = self._book.board.quotes[algo.symbol].mark
-        self._book.check_opening(contract, algo.side, algo.qty, mark)
+        self._book.check_opening(contract, algo.side, algo.qty, algo.price or mark)
         return algo.qty
-
-    def _watched(self, symbol: str, working_type: str) -> Decimal:
-        quote = self._book.board.quotes[symbol]
-        return quote.mark if working_type == "MARK_PRICE" else quote.last
-
-    @staticmethod
-    def _reached(kind: str, side: str, trigger: Decimal, price: Decimal) -> bool:
-        """STOP: BUY at or above, SELL at or below; TAKE_PROFIT the other way round (§5)."""
-        upwards = (side == "BUY") == kind.startswith("STOP")
-        return price >= trigger if upwards else price <= trigger
 
     def _end(self, algo: PaperAlgo, status: str) -> None:
         algo.status = status
@@ -201,6 +227,10 @@ class AlgoBook:
     def _forget_old(self) -> None:
         if len(self._state.algos) <= FINAL_ALGOS_KEPT * 2:
             return
-        final = [aid for aid, algo in self._state.algos.items() if algo.status != "NEW"]
+        final = [
+            aid
+            for aid, algo in self._state.algos.items()
+            if algo.status not in {"NEW", "TRIGGERED"}
+        ]
         for algo_id in final[:-FINAL_ALGOS_KEPT]:
             del self._state.algos[algo_id]

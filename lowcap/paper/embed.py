@@ -50,7 +50,8 @@ async def open_market(
     if given.rest_url or settings.mode != "dry":
         urls = KNOWN_URLS.get(settings.mode)
         if given.rest_url:
-            urls = VenueUrls(given.rest_url, given.ws_api_url, given.stream_url)
+            account = urls.account if urls else ""
+            urls = VenueUrls(given.rest_url, given.ws_api_url, given.stream_url, account)
         if urls is None:
             raise LowcapError("no venue is configured", hint="set exchange.rest_url and the others")
         folder = given.credentials_dir or environ.get("CREDENTIALS_DIRECTORY", "")

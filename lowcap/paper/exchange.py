@@ -8,21 +8,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
 from lowcap.core.contract import Contract
-from lowcap.core.money import ZERO
+from lowcap.core.money import HUNDRED, ZERO
 from lowcap.paper import market, views
 from lowcap.paper.account import AccountDesk
 from lowcap.paper.algos import AlgoBook
 from lowcap.paper.contracts import listed_contracts
 from lowcap.paper.faults import Faults
+from lowcap.paper.history import HistoryDesk
+from lowcap.paper.ledgerdesk import LedgerDesk
 from lowcap.paper.matching import OrderBook
-from lowcap.paper.prices import MarketLine, PriceBoard
+from lowcap.paper.orderdesk import OrderDesk
+from lowcap.paper.prices import MarketLine, PriceBoard, Upsets
 from lowcap.paper.rules import Params
+from lowcap.paper.settlement import Settlement
 from lowcap.paper.state import PaperState, VenueError
+from lowcap.paper.tape import Tape
+from lowcap.paper.usage import Limits
 
 LISTEN_KEY_MS = 3_600_000
 Json = Any
@@ -35,6 +41,21 @@ class ExchangeSetup(Struct, frozen=True, kw_only=True):
     wallet: Decimal = Decimal(1_000_000)
     step_bps: float = 2.0
     script: tuple[MarketLine, ...] = ()
+    upsets: Upsets | None = None
+    limits: Limits = Limits()
+
+
+class SimEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Something that is made to happen at once; ``percent`` is how far a jump goes."""
+
+    kind: Literal["jump", "liquidation", "adl", "funding"]
+    symbol: str = ""
+    percent: Decimal = ZERO
+
+    def __post_init__(self) -> None:
+        """Refuse a jump to nothing."""
+        if self.percent <= -HUNDRED:
+            raise ValueError("percent: must be above -100")
 
 
 class Exchange:
@@ -44,13 +65,21 @@ class Exchange:
         listed = listed_contracts()
         self.contracts: dict[str, Contract] = {s: contract for s, (contract, _) in listed.items()}
         self.board = PriceBoard(
-            listed, seed=setup.seed, step_bps=setup.step_bps, script=setup.script
+            listed,
+            seed=setup.seed,
+            step_bps=setup.step_bps,
+            script=setup.script,
+            upsets=setup.upsets,
         )
         self.faults = Faults()
         self.state = state or PaperState(wallet=setup.wallet)
         self.book = OrderBook(self.state, self.contracts, self.board, self.faults)
         self.algos = AlgoBook(self.book)
+        self.tape = Tape(self.contracts, self.board, seed=setup.seed, step_bps=setup.step_bps)
+        self.orders = OrderDesk(self.book, self.algos, self._place)
+        self.settlement = Settlement(self.book, self.algos)
         self._seed = setup.seed
+        self.limits = setup.limits
         self._calls: dict[str, Callable[[Params], Json]] = {
             "order.place": self._place,
             "order.cancel": lambda p: views.order_view(self.book.cancel(p)),
@@ -65,8 +94,11 @@ class Exchange:
             "userDataStream.start": lambda p: {"listenKey": self.renew_listen_key(create=True)},
             "userDataStream.ping": lambda p: {"listenKey": self.renew_listen_key(create=False)},
             "userDataStream.stop": self._stop_stream,
+            **self.orders.calls,
             **AccountDesk(self.book).calls,
-            **market.MarketDesk(self.book).calls,
+            **LedgerDesk(self.book).calls,
+            **market.MarketDesk(self.book, self.limits).calls,
+            **HistoryDesk(self.book, self.tape).calls,
         }
 
     def replace_faults(self, faults: Faults) -> None:
@@ -87,6 +119,7 @@ class Exchange:
             raise VenueError(refused, "Refused by the fault script.")
         result = self._calls[name](params)
         self.algos.expire_orphans()
+        self.algos.finish_children()
         return result
 
     def tick(self, now_ms: int) -> None:
@@ -94,11 +127,35 @@ class Exchange:
         self.book.now_ms = now_ms
         self.board.walk()
         self._play_script()
+        self.tape.advance(now_ms)
+        self.orders.end_due()
         held = {s for s, position in self.state.positions.items() if position.qty != ZERO}
         busy = held | {order.symbol for order in self.book.open_orders()}
         busy |= {algo.symbol for algo in self.algos.open_algos()}
         for symbol in sorted(busy):
             self._settle(symbol)
+        self.settlement.tick()
+
+    def happen(self, event: SimEvent, now_ms: int) -> None:
+        """Carry out a scripted event (``POST /sim/events``).
+
+        Raises:
+            VenueError: -1121, the symbol is not listed.
+        """
+        self.book.now_ms = now_ms
+        if event.kind == "funding":
+            self.settlement.fund()
+            return
+        symbol = self.book.contract({"symbol": event.symbol}).symbol
+        if event.kind == "jump":
+            price = self.board.quotes[symbol].mark * (1 + event.percent / HUNDRED)
+            self.board.set_price(symbol, price)
+            self._settle(symbol)
+        elif event.kind == "liquidation":
+            self.settlement.liquidate(symbol)
+        else:
+            self.settlement.deleverage(symbol)
+        self.algos.finish_children()
 
     def _play_script(self) -> None:
         for symbol in self.board.play_script(self.book.now_ms):
@@ -109,6 +166,7 @@ class Exchange:
         self.algos.trigger_due(symbol)
         self.book.match_resting(symbol)
         self.algos.expire_orphans()
+        self.algos.finish_children()
 
     def take_events(self) -> list[views.Json]:
         """User stream events since the last call."""

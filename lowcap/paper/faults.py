@@ -93,7 +93,9 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kinds that leave it open happen without effect. ``change`` holds the new
     filter values of a ``filter-change``, under the contract's field names.
     A ``half-open`` connection stays open and carries nothing any more; a new
-    one works. ``delist`` settles the symbol's positions at its price.
+    one works. ``delist`` settles the symbol's positions at its price. What
+    happens to connections, keys and listings waits for a request where the
+    line has a ``method``, and comes before the request takes effect.
     """
 
     kind: Kind
@@ -127,7 +129,10 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Treatment(Struct, kw_only=True):
-    """What is done to one request. ``instead`` replaces the reply; delays in milliseconds."""
+    """What is done to one request; delays in milliseconds.
+
+    ``instead`` replaces the reply, and ``moments`` happen first.
+    """
 
     request_ms: float = 0
     reply_ms: float = 0
@@ -135,6 +140,7 @@ class Treatment(Struct, kw_only=True):
     lose_reply: bool = False
     instead: Answer | None = None
     executed: bool = True
+    moments: list[Fault] = field(default_factory=list)
 
     @property
     def is_prompt(self) -> bool:
@@ -224,11 +230,15 @@ class Faults(Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
             wanted = line.method in ("", method)
             if line.kind == "not-found":
                 wanted = wanted and method in LAGGING
+            elif line.kind in MOMENTS:
+                wanted = wanted and bool(line.method)
             mine = line.symbol in ("", str(params.get("symbol", "")))
             return wanted and mine and fnmatchcase(_id_of(params), line.client_id)
 
-        for line in self.play.strike({*ON_REQUESTS, *ANSWERS}, fits, now_ms):
-            if line.kind == "delay-request":
+        for line in self.play.strike({*ON_REQUESTS, *ANSWERS, *MOMENTS}, fits, now_ms):
+            if line.kind in MOMENTS:
+                done.moments.append(line)
+            elif line.kind == "delay-request":
                 done.request_ms += line.lasts_ms(chance)
             elif line.kind == "delay-reply":
                 done.reply_ms += line.lasts_ms(chance)
@@ -266,7 +276,9 @@ class Faults(Struct, kw_only=True, forbid_unknown_fields=True, dict=True):
 
     def moments(self, now_ms: int) -> list[Fault]:
         """What is to happen to connections, keys and listings now."""
-        return self.play.strike(MOMENTS, lambda line: True, now_ms) if self.fault else []
+        if not self.fault:
+            return []
+        return self.play.strike(MOMENTS, lambda line: not line.method, now_ms)
 
 
 def _id_of(params: Mapping[str, Any]) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from lowcap.core.contract import Contract
 from lowcap.core.money import wire
 from lowcap.paper import rules
 from lowcap.paper.matching import OrderBook
 from lowcap.paper.rules import Params
+from lowcap.paper.usage import Limits
 from lowcap.paper.views import Json
 
 FUNDING_EVERY_MS = 8 * 3_600_000
+FUNDING_RATE = Decimal("0.0001")
 
 
 def next_funding_ms(now_ms: int) -> int:
@@ -22,8 +25,9 @@ def next_funding_ms(now_ms: int) -> int:
 class MarketDesk:
     """What anybody may ask."""
 
-    def __init__(self, book: OrderBook) -> None:
+    def __init__(self, book: OrderBook, limits: Limits) -> None:
         self._book = book
+        self._limits = limits
         self._quotes = book.board.quotes
         self.calls: dict[str, Callable[[Params], object]] = {
             "market.exchangeInfo": self._exchange_info,
@@ -41,9 +45,9 @@ class MarketDesk:
             "serverTime": self._book.now_ms,
             "futuresType": "U_MARGINED",
             "rateLimits": [
-                _limit("REQUEST_WEIGHT", "MINUTE", 1, 2400),
-                _limit("ORDERS", "MINUTE", 1, 1200),
-                _limit("ORDERS", "SECOND", 10, 300),
+                _limit("REQUEST_WEIGHT", "MINUTE", 1, self._limits.weight_per_min),
+                _limit("ORDERS", "MINUTE", 1, self._limits.orders_per_min),
+                _limit("ORDERS", "SECOND", 10, self._limits.orders_per_10s),
             ],
             "exchangeFilters": [],
             "assets": [{"asset": "USDT", "marginAvailable": True, "autoAssetExchange": "0"}],
@@ -67,7 +71,7 @@ class MarketDesk:
                 "markPrice": f"{self._quotes[symbol].mark:.8f}",
                 "indexPrice": f"{self._quotes[symbol].mark:.8f}",
                 "estimatedSettlePrice": f"{self._quotes[symbol].mark:.8f}",
-                "lastFundingRate": "0.00010000",
+                "lastFundingRate": f"{FUNDING_RATE:.8f}",
                 "interestRate": "0.00010000",
                 "nextFundingTime": funding_ms,
                 "time": self._book.now_ms,

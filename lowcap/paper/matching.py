@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from lowcap.core.contract import Contract
 from lowcap.core.money import ZERO, floor_to_step
-from lowcap.paper import rules, views
+from lowcap.paper import bookings, rules, views
 from lowcap.paper.faults import Faults
 from lowcap.paper.prices import PriceBoard
 from lowcap.paper.rules import Params
@@ -26,9 +26,8 @@ from lowcap.paper.state import (
 TAKER_FEE = Decimal("0.0005")
 MAKER_FEE = Decimal("0.0002")
 ONE = Decimal(1)
-TIME_IN_FORCE = frozenset({"GTC", "IOC", "FOK", "GTX"})
+TIME_IN_FORCE = frozenset({"GTC", "IOC", "FOK", "GTX", "GTD"})
 TRADES_KEPT = 2_000
-FINAL_ORDERS_KEPT = 300
 
 
 class OrderBook:
@@ -56,6 +55,11 @@ class OrderBook:
         if symbol not in self.contracts:
             raise VenueError(-1121, "Invalid symbol.")
         return self.contracts[symbol]
+
+    def check_mode(self) -> None:
+        """The simulator trades one-way: in hedge mode every order is refused with -4061 (§9)."""
+        if self.state.hedge_mode:
+            raise VenueError(-4061, "Order's position side does not match user's setting.")
 
     def optional_symbol(self, params: Params) -> str | None:
         """The symbol a request names, or None where it names none and means all."""
@@ -93,7 +97,8 @@ class OrderBook:
         """The margin set aside for an isolated position; zero for cross (§4)."""
         if position.symbol not in self.state.isolated:
             return ZERO
-        return abs(position.qty) * position.entry_price / self.leverage(position.symbol)
+        margin = abs(position.qty) * position.entry_price / self.leverage(position.symbol)
+        return margin + position.added_margin
 
     def available_balance(self) -> Decimal:
         """Wallet and profit less the initial margin of positions and resting orders (§4)."""
@@ -103,6 +108,7 @@ class OrderBook:
                 mark = self.board.quotes[position.symbol].mark
                 free += position.qty * (mark - position.entry_price)
                 free -= abs(position.qty) * mark / self.leverage(position.symbol)
+                free -= position.added_margin
         for order in self.open_orders():
             if not order.reduce_only:
                 free -= order.remaining * order.price / self.leverage(order.symbol)
@@ -114,6 +120,7 @@ class OrderBook:
         """order.place and POST /fapi/v1/order (§5)."""
         contract = self.contract(params)
         side = rules.side_param(params)
+        self.check_mode()
         kind = rules.text_param(params, "type")
         if kind in rules.CONDITIONAL_TYPES:
             raise VenueError(
@@ -128,12 +135,13 @@ class OrderBook:
         reduce_only = rules.flag_param(params, "reduceOnly")
         qty = rules.decimal_param(params, "quantity")
         rules.check_qty(contract, qty, market=kind == "MARKET")
-        price, time_in_force = ZERO, "GTC"
+        price, time_in_force, until_ms = ZERO, "GTC", 0
         mark = self.board.quotes[contract.symbol].mark
         if kind == "LIMIT":
             time_in_force = rules.text_param(params, "timeInForce")
             if time_in_force not in TIME_IN_FORCE:
                 raise VenueError(-1115, "Invalid timeInForce.")
+            until_ms = rules.good_till_param(params, time_in_force, self.now_ms)
             price = rules.decimal_param(params, "price")
             rules.check_price(contract, price, side, mark)
         client_id = rules.client_id_param(
@@ -150,6 +158,7 @@ class OrderBook:
         order = self._new_order(
             contract, client_id, side, kind, time_in_force, qty, price, reduce_only
         )
+        order.good_till_ms = until_ms
         self._execute_new(order)
         return order
 
@@ -214,27 +223,38 @@ class OrderBook:
         )
         self.state.next_order_id += 1
         self.state.orders[order.order_id] = order
-        self._forget_old_orders()
+        bookings.forget_old_orders(self.state)
         return order
 
+    def touch(self, symbol: str, side: str, price: Decimal | None) -> Decimal | None:
+        """The price an order would take at now; None where its limit does not reach that far."""
+        quote = self.board.quotes[symbol]
+        if side == "BUY":
+            return quote.ask if price is None or quote.ask <= price else None
+        return quote.bid if price is None or quote.bid >= price else None
+
     def _execute_new(self, order: PaperOrder) -> None:
-        quote = self.board.quotes[order.symbol]
-        touch = quote.ask if order.side == "BUY" else quote.bid
-        crosses = order.type == "MARKET" or (
-            touch <= order.price if order.side == "BUY" else touch >= order.price
+        touch = self.touch(
+            order.symbol, order.side, None if order.type == "MARKET" else order.price
         )
-        if order.time_in_force == "GTX" and crosses:
+        if order.time_in_force == "GTX" and touch is not None:
             del self.state.orders[order.order_id]
             raise VenueError(-5022, "Post Only order will be rejected.")
-        takes = self._takable(order) if crosses else ZERO
-        if order.time_in_force == "FOK" and takes < order.qty:
+        if order.time_in_force == "FOK" and (touch is None or self._takable(order) < order.qty):
             del self.state.orders[order.order_id]
             raise VenueError(-5021, "FOK order will be rejected.")
         self.events.append(views.order_event(order, "NEW", None, self.now_ms))
-        if takes > ZERO:
-            self.fill(order, takes, touch, maker=False)
+        if touch is not None:
+            self.take(order)
         if order.is_open and (order.type == "MARKET" or order.time_in_force == "IOC"):
             self.expire(order, "9" if order.type == "MARKET" else "2")
+
+    def take(self, order: PaperOrder) -> None:
+        """Let an order that crosses execute at the touch."""
+        price = self.touch(order.symbol, order.side, None)
+        takes = min(self._takable(order), order.remaining)
+        if price is not None and takes > ZERO:
+            self.fill(order, takes, price, maker=False)
 
     def _takable(self, order: PaperOrder) -> Decimal:
         share = self.faults.fill_share.get(order.symbol)
@@ -243,24 +263,42 @@ class OrderBook:
         return floor_to_step(order.qty * min(share, ONE), self.contracts[order.symbol].step)
 
     def place_child(self, algo: PaperAlgo, qty: Decimal) -> PaperOrder:
-        """The child of a triggered algo order: takes what it needs, ahead of resting legs (§5)."""
+        """The order of a triggered algo order (§5).
+
+        At market it takes what it needs, ahead of resting legs; with a price
+        it is an ordinary LIMIT.
+        """
         contract, closes = self.contracts[algo.symbol], algo.close_position or algo.reduce_only
+        kind = "LIMIT" if algo.price else "MARKET"
+        in_force = algo.time_in_force if algo.price else "GTC"
         order = self._new_order(
-            contract, algo.client_id, algo.side, "MARKET", "GTC", qty, ZERO, closes
+            contract, algo.client_id, algo.side, kind, in_force, qty, algo.price, closes
         )
         order.orig_type = algo.type
-        quote = self.board.quotes[algo.symbol]
+        if kind == "LIMIT":
+            self._execute_new(order)
+            return order
         self.events.append(views.order_event(order, "NEW", None, self.now_ms))
-        self.fill(order, qty, quote.ask if algo.side == "BUY" else quote.bid, maker=False)
+        price = self.touch(algo.symbol, algo.side, None)
+        if price is not None:
+            self.fill(order, qty, price, maker=False)
         return order
 
     # -- executing --------------------------------------------------------
 
-    def fill(self, order: PaperOrder, qty: Decimal, price: Decimal, *, maker: bool) -> None:
+    def fill(
+        self,
+        order: PaperOrder,
+        qty: Decimal,
+        price: Decimal,
+        *,
+        maker: bool,
+        execution: str = "TRADE",
+    ) -> None:
         """Execute ``qty`` of ``order`` and tell the user stream (§6: lite, account, order)."""
         position = self.position(order.symbol)
         signed = qty if order.side == "BUY" else -qty
-        realized = self._move_position(position, signed, price)
+        realized = bookings.move_position(position, signed, price, self.now_ms)
         fee = qty * price * (MAKER_FEE if maker else TAKER_FEE)
         self.state.wallet += realized - fee
         order.executed += qty
@@ -283,9 +321,14 @@ class OrderBook:
         self.state.next_trade_id += 1
         self.state.trades.append(trade)
         del self.state.trades[:-TRADES_KEPT]
+        bookings.book(self.state, "COMMISSION", order.symbol, -fee, self.now_ms, trade.trade_id)
+        if realized:
+            bookings.book(
+                self.state, "REALIZED_PNL", order.symbol, realized, self.now_ms, trade.trade_id
+            )
         self.events.append(views.trade_lite_event(trade, order, self.now_ms))
         self.tell_account(order.symbol, "ORDER")
-        self.events.append(views.order_event(order, "TRADE", trade, self.now_ms))
+        self.events.append(views.order_event(order, execution, trade, self.now_ms))
         self._expire_reduce_only(position)
 
     def tell_account(self, symbol: str, reason: str) -> None:
@@ -303,27 +346,6 @@ class OrderBook:
                 now_ms=self.now_ms,
             )
         )
-
-    def _move_position(self, position: PaperPosition, signed: Decimal, price: Decimal) -> Decimal:
-        """Apply a signed execution; the profit it realises, before fees."""
-        held = position.qty
-        realized = ZERO
-        if held == ZERO or (held > 0) == (signed > 0):
-            total = held + signed
-            value = abs(held) * position.entry_price + abs(signed) * price
-            position.entry_price = (value / abs(total)).quantize(Decimal("1e-12"))
-        else:
-            closed = min(abs(held), abs(signed))
-            direction = 1 if held > 0 else -1
-            realized = closed * (price - position.entry_price) * direction
-            if abs(signed) > abs(held):
-                position.entry_price = price
-        position.qty = held + signed
-        if position.qty == ZERO:
-            position.entry_price = ZERO
-        position.realized += realized
-        position.updated_ms = self.now_ms
-        return realized
 
     def _expire_reduce_only(self, position: PaperPosition) -> None:
         """Resting reduce-only orders die once they would open or grow a position (§6, er 4)."""
@@ -361,22 +383,16 @@ class OrderBook:
         order = self.find(params)
         if order is None or not order.is_open:
             raise VenueError(-2011, "Unknown order sent.")
-        self._cancel(order)
+        self.cancel_order(order)
         return order
 
     def cancel_all(self, params: Params) -> None:
         """DELETE /fapi/v1/allOpenOrders: the regular book of one symbol only (§4)."""
         for order in self.open_orders(self.contract(params).symbol):
-            self._cancel(order)
+            self.cancel_order(order)
 
-    def _cancel(self, order: PaperOrder) -> None:
+    def cancel_order(self, order: PaperOrder) -> None:
+        """End a resting order for its owner."""
         order.status = "CANCELED"
         order.updated_ms = self.now_ms
         self.events.append(views.order_event(order, "CANCELED", None, self.now_ms))
-
-    def _forget_old_orders(self) -> None:
-        if len(self.state.orders) <= FINAL_ORDERS_KEPT * 2:
-            return
-        final = [oid for oid, order in self.state.orders.items() if not order.is_open]
-        for order_id in final[:-FINAL_ORDERS_KEPT]:
-            del self.state.orders[order_id]

@@ -18,6 +18,8 @@ Params = dict[str, Any]
 _DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][-+]?[0-9]{1,2})?\Z")
 _WHOLE = re.compile(r"-?[0-9]{1,19}\Z")
 OPEN_ORDERS_MAX = 200
+GOOD_TILL_AHEAD_MS = 600_000
+GOOD_TILL_MAX_MS = 253_402_300_799_000
 _CLIENT_ID = re.compile(r"[.A-Z:/a-z0-9_-]{1,36}\Z")
 CONDITIONAL_TYPES = frozenset(
     {"STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"}
@@ -60,13 +62,23 @@ def int_param(params: Params, name: str, default: int | None = None) -> int:
 
 
 def side_param(params: Params) -> str:
-    """BUY or SELL, else -1117."""
+    """BUY or SELL, else -1117; positionSide only BOTH, else -4061."""
     side = text_param(params, "side")
     if side not in {"BUY", "SELL"}:
         raise VenueError(-1117, "Invalid side.")
     if params.get("positionSide", "BOTH") != "BOTH":
         raise VenueError(-4061, "Order's position side does not match user's setting.")
     return side
+
+
+def good_till_param(params: Params, time_in_force: str, now_ms: int) -> int:
+    """When a GTD order ends, in whole seconds: more than ten minutes ahead, else -5040 (§5)."""
+    if time_in_force != "GTD":
+        return 0
+    until_ms = int_param(params, "goodTillDate", 0)
+    if not now_ms + GOOD_TILL_AHEAD_MS < until_ms < GOOD_TILL_MAX_MS:
+        raise VenueError(-5040, "goodTillDate is not valid.")
+    return until_ms // 1_000 * 1_000
 
 
 def client_id_param(params: Params, name: str, fallback: str) -> str:

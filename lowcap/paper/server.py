@@ -20,10 +20,10 @@ from lowcap.net.http import HttpReply
 from lowcap.net.net import Net
 from lowcap.net.serve import HttpRequest, serve_stream
 from lowcap.net.wire import Wire, WireLimits, accept_wire
-from lowcap.paper import streams
+from lowcap.paper import frames, streams
 from lowcap.paper.auth import Account
 from lowcap.paper.exchange import Exchange
-from lowcap.paper.faults import Answer, Treatment
+from lowcap.paper.faults import Answer, Fault, Treatment
 from lowcap.paper.rest import answer, method_of
 from lowcap.paper.state import PaperState
 from lowcap.paper.upsets import Line, strike_lines, strike_listing
@@ -63,7 +63,7 @@ class PaperServer:
         self._clock = clock
         self._tick_s = tick_s
         self._save_to = save_to
-        self._usage = Usage()
+        self._usage = Usage(exchange.limits)
         self._slow_turn = -1
         self._subscribers: list[streams.Subscriber] = []
         self._lines: list[Line] = []
@@ -106,12 +106,15 @@ class PaperServer:
     def _play_faults(self, at_ms: int) -> None:
         """What the fault script has for connections, keys and listings."""
         for fault in self.exchange.faults.moments(at_ms):
-            if fault.kind == "expire-key":
-                self.exchange.state.listen_key_until_ms = at_ms
-            elif fault.kind in ("cut", "half-open"):
-                strike_lines(self._lines, fault)
-            else:
-                strike_listing(self.exchange, fault)
+            self._strike(fault, at_ms)
+
+    def _strike(self, fault: Fault, at_ms: int) -> None:
+        if fault.kind == "expire-key":
+            self.exchange.state.listen_key_until_ms = at_ms
+        elif fault.kind in ("cut", "half-open"):
+            strike_lines(self._lines, fault)
+        else:
+            strike_listing(self.exchange, fault)
 
     def _send_market(self, at_ms: int) -> None:
         """One round of market frames; each payload is encoded once for all who want it."""
@@ -121,11 +124,10 @@ class PaperServer:
         payloads: dict[str, bytes | None] = {}
         for subscriber in self._subscribers:
             for name in sorted(filter(subscriber.wants, subscriber.names)):
-                if streams.is_slow(name) and not slow_turn:
+                if frames.is_slow(name) and not slow_turn:
                     continue
                 if name not in payloads:
-                    frame = streams.array_frame if name.startswith("!") else streams.symbol_frame
-                    payloads[name] = frame(self.exchange, name, at_ms)
+                    payloads[name] = frames.frame(self.exchange, name, at_ms)
                 payload = payloads[name]
                 if payload is not None:
                     self._send(subscriber, subscriber.wrap(name, payload))
@@ -192,7 +194,13 @@ class PaperServer:
         return None if treatment.lose_reply else reply
 
     def _treat(self, method: str, params: Mapping[str, Any]) -> Treatment:
-        return self.exchange.faults.treat(method, params, now_ms(self._clock), self._chance)
+        at_ms = now_ms(self._clock)
+        treatment = self.exchange.faults.treat(method, params, at_ms, self._chance)
+        for fault in treatment.moments:
+            self.exchange.book.now_ms = at_ms
+            self._strike(fault, at_ms)
+            self._send_events()
+        return treatment
 
     async def _upgrade(self, stream: trio.abc.Stream) -> None:
         paths: list[str] = []
@@ -214,7 +222,7 @@ class PaperServer:
                 told = parse_qs(target.query).get("returnRateLimits") != ["false"]
                 at_ms = now_ms(self._clock)
                 api = WsApi(self.exchange, self.account, self._usage, at_ms, tell_limits=told)
-                handlers.append(lambda frame: self._on_api_frame(api, wire, frame))
+                handlers.append(lambda frame: self._on_api_frame(api, wire, line, frame))
                 await self._until_over(line, "api")
                 return
             subscriber = streams.Subscriber(paths[0])
@@ -243,12 +251,14 @@ class PaperServer:
         finally:
             self._lines.remove(line)
 
-    def _on_api_frame(self, api: WsApi, wire: Wire, frame: bytes) -> None:
+    def _on_api_frame(self, api: WsApi, wire: Wire, line: Line, frame: bytes) -> None:
         request = api.parse(frame)
         if request is None:
             _tell(wire, BAD_FRAME)
             return
         treatment = self._treat(request.name, request.params)
+        treatment.lose_request |= line.is_dead
+        treatment.lose_reply |= line.over.is_set()
         if treatment.is_prompt:
             # The common case: answered in the same turn, as quick as the venue's own engine.
             self._reply(wire, treatment, self._carry_out(api, request, treatment))

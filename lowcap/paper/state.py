@@ -27,6 +27,7 @@ class PaperPosition(Struct, kw_only=True):
     entry_price: Decimal = ZERO
     realized: Decimal = ZERO
     updated_ms: int = 0
+    added_margin: Decimal = ZERO
 
 
 class PaperOrder(Struct, kw_only=True):
@@ -51,6 +52,8 @@ class PaperOrder(Struct, kw_only=True):
     stop_price: Decimal = ZERO
     working_type: str = "CONTRACT_PRICE"
     expiry_reason: str = "0"
+    amendments: int = 0
+    good_till_ms: int = 0
 
     @property
     def remaining(self) -> Decimal:
@@ -86,6 +89,11 @@ class PaperAlgo(Struct, kw_only=True):
     child_price: Decimal = ZERO
     child_qty: Decimal = ZERO
     reason: str = ""
+    time_in_force: str = "GTC"
+    activate_price: Decimal = ZERO
+    callback_rate: Decimal = ZERO
+    activated: bool = False
+    extreme: Decimal = ZERO
 
 
 class PaperTrade(Struct, kw_only=True):
@@ -104,6 +112,32 @@ class PaperTrade(Struct, kw_only=True):
     time_ms: int
 
 
+class PaperAmendment(Struct, frozen=True, kw_only=True):
+    """One change of a resting order."""
+
+    amendment_id: int
+    order_id: int
+    client_id: str
+    symbol: str
+    time_ms: int
+    price_before: Decimal
+    price_after: Decimal
+    qty_before: Decimal
+    qty_after: Decimal
+    count: int
+
+
+class PaperIncome(Struct, frozen=True, kw_only=True):
+    """One booking on the wallet, in the venue's words for its kind."""
+
+    number: int
+    symbol: str
+    kind: str
+    amount: Decimal
+    time_ms: int
+    trade_id: int = 0
+
+
 class PaperState(Struct, kw_only=True):
     """The whole account and its books."""
 
@@ -114,11 +148,19 @@ class PaperState(Struct, kw_only=True):
     trades: list[PaperTrade] = field(default_factory=list)
     leverage: dict[str, int] = field(default_factory=dict)
     isolated: list[str] = field(default_factory=list)
+    amendments: list[PaperAmendment] = field(default_factory=list)
+    income: list[PaperIncome] = field(default_factory=list)
+    countdowns: dict[str, int] = field(default_factory=dict)
+    hedge_mode: bool = False
+    multi_assets: bool = False
+    funded_until_ms: int = 0
     listen_key: str = ""
     listen_key_until_ms: int = 0
     next_order_id: int = 8_389_766_010_000_000_001
     next_algo_id: int = 2_000_000_100_000_001
     next_trade_id: int = 1
+    next_amendment_id: int = 1
+    next_income_id: int = 1
 
 
 class PaperQuote(Struct, kw_only=True):

@@ -1,4 +1,4 @@
-"""Market and user data streams of the simulated venue: routes, subscriptions, payloads.
+"""Stream connections of the simulated venue: paths, subscriptions, envelopes.
 
 Each stream lives on one route; a subscription on another route is
 acknowledged and silent (docs/venue.md §1, §7).
@@ -11,28 +11,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from lowcap.core.money import wire
 from lowcap.net.wire import Wire
-from lowcap.paper.exchange import Exchange
+from lowcap.paper.frames import route_of
 
 _encode = msgspec.json.Encoder().encode
 STREAMS_MAX = 1_024
 ROUTES = frozenset({"public", "market", "private"})
-_MARKET_ARRAYS = frozenset({"!markPrice@arr", "!markPrice@arr@1s", "!miniTicker@arr"})
-_ROUTE_OF_KIND = {
-    "bookTicker": "public",
-    "markPrice": "market",
-    "markPrice@1s": "market",
-    "miniTicker": "market",
-}
-
-
-def route_of(stream: str) -> str:
-    """The route that carries a stream, empty where the simulator has no such stream."""
-    if stream in _MARKET_ARRAYS:
-        return "market"
-    symbol, _, kind = stream.partition("@")
-    return _ROUTE_OF_KIND.get(kind, "") if symbol == symbol.lower() else ""
 
 
 def is_stream_path(path: str) -> bool:
@@ -121,76 +105,3 @@ def _all_text(params: list[Any]) -> bool:
 def _refusal(code: int, msg: str, number: object = None) -> bytes:
     reply: dict[str, object] = {"error": {"code": code, "msg": msg}}
     return _encode(reply if number is None else reply | {"id": number})
-
-
-def array_frame(exchange: Exchange, stream: str, now_ms: int) -> bytes:
-    """One payload of an all-market stream."""
-    each = _mini_ticker if stream == "!miniTicker@arr" else _mark_update
-    return _encode([each(exchange, symbol, now_ms) for symbol in exchange.board.quotes])
-
-
-def symbol_frame(exchange: Exchange, stream: str, now_ms: int) -> bytes | None:
-    """One payload of a symbol's stream; None where there is no such symbol."""
-    name, _, kind = stream.partition("@")
-    symbol = name.upper()
-    if symbol not in exchange.contracts or kind not in _ROUTE_OF_KIND:
-        return None
-    if kind == "bookTicker":
-        return _encode(_book_ticker(exchange, symbol, now_ms))
-    if kind == "miniTicker":
-        return _encode(_mini_ticker(exchange, symbol, now_ms))
-    return _encode(_mark_update(exchange, symbol, now_ms))
-
-
-def is_slow(stream: str) -> bool:
-    """Whether a stream comes every three seconds instead of every one (§7)."""
-    return stream.endswith(("@markPrice", "!markPrice@arr"))
-
-
-def _mark_update(exchange: Exchange, symbol: str, now_ms: int) -> dict[str, Any]:
-    price = f"{exchange.board.quotes[symbol].mark:.8f}"
-    return {
-        "e": "markPriceUpdate",
-        "E": now_ms,
-        "s": symbol,
-        "p": price,
-        "ap": price,
-        "i": price,
-        "P": price,
-        "r": "0.00010000",
-        "T": exchange.next_funding_ms(),
-        "st": 1,
-    }
-
-
-def _mini_ticker(exchange: Exchange, symbol: str, now_ms: int) -> dict[str, Any]:
-    last = wire(exchange.board.quotes[symbol].last)
-    return {
-        "e": "24hrMiniTicker",
-        "E": now_ms,
-        "s": symbol,
-        "c": last,
-        "o": last,
-        "h": last,
-        "l": last,
-        "v": "0",
-        "q": "0",
-        "st": 1,
-    }
-
-
-def _book_ticker(exchange: Exchange, symbol: str, now_ms: int) -> dict[str, Any]:
-    quote = exchange.board.quotes[symbol]
-    return {
-        "e": "bookTicker",
-        "u": now_ms,
-        "E": now_ms,
-        "T": now_ms,
-        "s": symbol,
-        "b": wire(quote.bid),
-        "B": "1000",
-        "a": wire(quote.ask),
-        "A": "1000",
-        "ps": symbol,
-        "st": 1,
-    }

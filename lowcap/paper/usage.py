@@ -4,12 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
-WEIGHT_PER_MINUTE = 2_400
-ORDERS_PER_10S = 300
-ORDERS_PER_MINUTE = 1_200
+from msgspec import Struct
+
+from lowcap.paper.state import VenueError
+
 HANDSHAKE_WEIGHT = 5
-# Placing counts on both order limits and weighs nothing.
-COUNTED = frozenset({"order.place", "algoOrder.place"})
+# What counts on the order limits of ten seconds and of a minute (§4).
+COUNTED = {
+    "order.place": (1, 1),
+    "order.modify": (1, 1),
+    "algoOrder.place": (1, 1),
+    "order.placeMany": (5, 1),
+    "order.modifyMany": (5, 1),
+}
+# Whoever goes on after this many refusals is banned, each time for twice as long.
+REFUSALS_BEFORE_BAN = 50
+BAN_MS = 120_000
+BAN_MS_MAX = 3 * 86_400_000
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What the venue allows one address and account; exchangeInfo tells it."""
+
+    weight_per_min: int = 2_400
+    orders_per_10s: int = 300
+    orders_per_min: int = 1_200
 
 
 class Counter:
@@ -32,19 +51,62 @@ class Counter:
 
 
 class Usage:
-    """What the one client address and account have used; reported, never enforced."""
+    """What the one client address and account have used, and the end of the venue's patience."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
         self.weight = Counter(60_000)
         self.orders_10s = Counter(10_000)
         self.orders_minute = Counter(60_000)
+        self._refusals = Counter(60_000)
+        self._banned_until_ms = 0
+        self._ban_ms = BAN_MS
+
+    def handshake(self, now_ms: int) -> None:
+        """Count the opening of a WebSocket API connection."""
+        self.weight.add(HANDSHAKE_WEIGHT, now_ms)
 
     def count(self, method: str, weight: int, now_ms: int) -> None:
-        """Count one request, refused ones too."""
+        """Count one request, whatever becomes of it.
+
+        Raises:
+            VenueError: 429 beyond a limit (-1003 for weight, -1015 for
+                orders), 418 while banned (§8).
+        """
+        if now_ms < self._banned_until_ms:
+            raise self._ban()
+        in_10s, in_minute = COUNTED.get(method, (0, 0))
         self.weight.add(weight, now_ms)
-        if method in COUNTED:
-            self.orders_10s.add(1, now_ms)
-            self.orders_minute.add(1, now_ms)
+        self.orders_10s.add(in_10s, now_ms)
+        self.orders_minute.add(in_minute, now_ms)
+        most = self.limits
+        if self.weight.used(now_ms) > most.weight_per_min:
+            self._refuse(now_ms)
+        if in_10s and self.orders_10s.used(now_ms) > most.orders_per_10s:
+            raise _too_many_orders(f"{most.orders_per_10s} orders per TEN_SECONDS")
+        if in_minute and self.orders_minute.used(now_ms) > most.orders_per_min:
+            raise _too_many_orders(f"{most.orders_per_min} orders per MINUTE")
+
+    def _refuse(self, now_ms: int) -> None:
+        self._refusals.add(1, now_ms)
+        if self._refusals.used(now_ms) > REFUSALS_BEFORE_BAN:
+            self._banned_until_ms = now_ms + self._ban_ms
+            self._ban_ms = min(self._ban_ms * 2, BAN_MS_MAX)
+            raise self._ban()
+        raise VenueError(
+            -1003,
+            f"Too many requests; current limit is {self.limits.weight_per_min} request weight "
+            "per 1 MINUTE. Please use the websocket for live updates to avoid polling the API.",
+            status=429,
+        )
+
+    def _ban(self) -> VenueError:
+        return VenueError(
+            -1003,
+            f"Way too many requests; IP banned until {self._banned_until_ms}. "
+            "Please use the websocket for live updates to avoid bans.",
+            status=418,
+        )
 
     def headers(self, method: str, now_ms: int) -> dict[str, str]:
         """The X-MBX headers of a REST reply."""
@@ -56,11 +118,11 @@ class Usage:
 
     def rate_limits(self, method: str, now_ms: int) -> list[dict[str, Any]]:
         """The rateLimits of a WebSocket API reply."""
-        rows = [("REQUEST_WEIGHT", "MINUTE", 1, WEIGHT_PER_MINUTE, self.weight)]
+        rows = [("REQUEST_WEIGHT", "MINUTE", 1, self.limits.weight_per_min, self.weight)]
         if method in COUNTED:
             rows += [
-                ("ORDERS", "SECOND", 10, ORDERS_PER_10S, self.orders_10s),
-                ("ORDERS", "MINUTE", 1, ORDERS_PER_MINUTE, self.orders_minute),
+                ("ORDERS", "SECOND", 10, self.limits.orders_per_10s, self.orders_10s),
+                ("ORDERS", "MINUTE", 1, self.limits.orders_per_min, self.orders_minute),
             ]
         return [
             {
@@ -72,3 +134,7 @@ class Usage:
             }
             for kind, interval, number, limit, counter in rows
         ]
+
+
+def _too_many_orders(limit: str) -> VenueError:
+    return VenueError(-1015, f"Too many new orders; current limit is {limit}.", status=429)

@@ -6,7 +6,14 @@ from decimal import Decimal
 from typing import Any
 
 from lowcap.core.money import ZERO, wire
-from lowcap.paper.state import PaperAlgo, PaperOrder, PaperPosition, PaperTrade
+from lowcap.paper.state import (
+    PaperAlgo,
+    PaperAmendment,
+    PaperIncome,
+    PaperOrder,
+    PaperPosition,
+    PaperTrade,
+)
 
 Json = dict[str, Any]
 
@@ -17,6 +24,10 @@ def _padded(value: Decimal, places: int) -> str:
 
 def _trimmed(value: Decimal) -> str:
     return wire(value.normalize()) if value else "0"
+
+
+def _child_type(algo: PaperAlgo) -> str:
+    return "MARKET" if algo.type.endswith("_MARKET") else "LIMIT"
 
 
 def order_view(order: PaperOrder, *, query: bool = False) -> Json:
@@ -42,7 +53,7 @@ def order_view(order: PaperOrder, *, query: bool = False) -> Json:
         "origType": order.orig_type or order.type,
         "priceMatch": "NONE",
         "selfTradePreventionMode": "EXPIRE_MAKER",
-        "goodTillDate": 0,
+        "goodTillDate": order.good_till_ms,
         "updateTime": order.updated_ms,
     }
     if query:
@@ -69,7 +80,7 @@ def algo_view(algo: PaperAlgo, *, query: bool = False) -> Json:
         "symbol": algo.symbol,
         "side": algo.side,
         "positionSide": "BOTH",
-        "timeInForce": "GTE_GTC" if algo.close_position else "GTC",
+        "timeInForce": algo.time_in_force,
         "quantity": wire(algo.qty),
         "algoStatus": algo.status,
         "triggerPrice": wire(algo.trigger_price),
@@ -90,9 +101,11 @@ def algo_view(algo: PaperAlgo, *, query: bool = False) -> Json:
         view |= {
             "actualOrderId": str(algo.child_id) if algo.child_id else "",
             "actualPrice": _padded(algo.child_price, 8),
-            "actualType": "MARKET" if algo.type.endswith("_MARKET") else "LIMIT",
+            "actualType": _child_type(algo),
             "actualQty": wire(algo.child_qty),
             "tpOrderType": "",
+            "activatePrice": wire(algo.activate_price),
+            "callbackRate": wire(algo.callback_rate),
         }
     return view
 
@@ -155,6 +168,37 @@ def trade_view(trade: PaperTrade) -> Json:
     }
 
 
+def amendment_view(row: PaperAmendment) -> Json:
+    """An orderAmendment row (§4)."""
+    return {
+        "amendmentId": row.amendment_id,
+        "symbol": row.symbol,
+        "pair": row.symbol,
+        "orderId": row.order_id,
+        "clientOrderId": row.client_id,
+        "time": row.time_ms,
+        "amendment": {
+            "price": {"before": wire(row.price_before), "after": wire(row.price_after)},
+            "origQty": {"before": wire(row.qty_before), "after": wire(row.qty_after)},
+            "count": row.count,
+        },
+    }
+
+
+def income_view(row: PaperIncome) -> Json:
+    """An income row (§4)."""
+    return {
+        "symbol": row.symbol,
+        "incomeType": row.kind,
+        "income": _padded(row.amount, 8),
+        "asset": "USDT",
+        "info": row.kind,
+        "time": row.time_ms,
+        "tranId": row.number,
+        "tradeId": str(row.trade_id) if row.trade_id else "",
+    }
+
+
 def order_event(order: PaperOrder, execution: str, trade: PaperTrade | None, now_ms: int) -> Json:
     """ORDER_TRADE_UPDATE (§6)."""
     average = order.cum_quote / order.executed if order.executed else ZERO
@@ -190,7 +234,7 @@ def order_event(order: PaperOrder, execution: str, trade: PaperTrade | None, now
         "ss": 0,
         "V": "EXPIRE_MAKER",
         "pm": "NONE",
-        "gtd": 0,
+        "gtd": order.good_till_ms,
         "er": order.expiry_reason,
     }
     if trade:
@@ -253,6 +297,30 @@ def account_event(
     }
 
 
+def margin_call(
+    position: PaperPosition,
+    wallet: Decimal,
+    *,
+    mark: Decimal,
+    needed: Decimal,
+    isolated: Decimal | None,
+    now_ms: int,
+) -> Json:
+    """MARGIN_CALL (§6); ``isolated`` None is cross, which alone tells the wallet."""
+    row = {
+        "s": position.symbol,
+        "ps": "BOTH",
+        "pa": _trimmed(position.qty),
+        "mt": "CROSSED" if isolated is None else "ISOLATED",
+        "iw": _trimmed(isolated or ZERO),
+        "mp": _trimmed(mark),
+        "up": _trimmed(position.qty * (mark - position.entry_price)),
+        "mm": _trimmed(needed),
+    }
+    event: Json = {"e": "MARGIN_CALL", "E": now_ms, "p": [row]}
+    return event | ({"cw": wire(wallet)} if isolated is None else {})
+
+
 def algo_event(algo: PaperAlgo, now_ms: int) -> Json:
     """ALGO_UPDATE (§6)."""
     body: Json = {
@@ -263,7 +331,7 @@ def algo_event(algo: PaperAlgo, now_ms: int) -> Json:
         "s": algo.symbol,
         "S": algo.side,
         "ps": "BOTH",
-        "f": "GTE_GTC" if algo.close_position else "GTC",
+        "f": algo.time_in_force,
         "q": _trimmed(algo.qty),
         "X": algo.status,
         "ai": str(algo.child_id) if algo.child_id else "",
@@ -279,7 +347,10 @@ def algo_event(algo: PaperAlgo, now_ms: int) -> Json:
         "gtd": 0,
     }
     if algo.status == "FINISHED":
-        body |= {"ap": wire(algo.child_price), "aq": wire(algo.child_qty), "act": "MARKET"}
+        body |= {"ap": wire(algo.child_price), "aq": wire(algo.child_qty), "act": _child_type(algo)}
+    if algo.type == "TRAILING_STOP_MARKET":
+        body |= {"ia": algo.activated, "AP": wire(algo.activate_price)}
+        body["cr"] = wire(algo.callback_rate)
     if algo.reason:
         body["rm"] = algo.reason
     return {"e": "ALGO_UPDATE", "T": now_ms, "E": now_ms, "o": body}

@@ -10,14 +10,16 @@ import msgspec
 from lowcap.paper.auth import Account, check_time, ws_signed_text
 from lowcap.paper.exchange import Exchange
 from lowcap.paper.faults import Answer
+from lowcap.paper.paths import limit_weight
 from lowcap.paper.state import VenueError
-from lowcap.paper.usage import HANDSHAKE_WEIGHT, Usage
+from lowcap.paper.usage import Usage
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 # What this interface offers, with its weight; the rest of the exchange's methods are REST only.
 METHODS = {
     "order.place": 0,
+    "order.modify": 0,
     "order.cancel": 1,
     "order.status": 1,
     "algoOrder.place": 0,
@@ -30,11 +32,12 @@ METHODS = {
     "userDataStream.stop": 1,
     "ticker.book": 5,
     "ticker.price": 2,
+    "depth": 10,
 }
 _WEIGHT_OF_ONE = {"ticker.book": 2, "ticker.price": 1}
 # Positions come in the second REST form without a version prefix, in the third with "v2/".
 _UNVERSIONED = {"account.position": "account.positionV2"}
-_MARKET = frozenset({"ticker.book", "ticker.price"})
+_MARKET = frozenset({"ticker.book", "ticker.price", "depth"})
 _KEY_ONLY = frozenset({"userDataStream.start", "userDataStream.ping", "userDataStream.stop"})
 
 
@@ -72,7 +75,7 @@ class WsApi:
         self._tell_limits = tell_limits
         self._logged_on_ms = 0
         self._connected_ms = connected_ms
-        usage.count("", HANDSHAKE_WEIGHT, connected_ms)
+        usage.handshake(connected_ms)
 
     def parse(self, frame: bytes) -> Request | None:
         """The request of a frame, or None where it is none."""
@@ -110,6 +113,8 @@ class WsApi:
         weight = METHODS[method]
         if params.get("symbol"):
             weight = _WEIGHT_OF_ONE.get(method, weight)
+        if method == "depth":
+            weight = limit_weight("/fapi/v1/depth", str(params.get("limit", "")), weight)
         self._usage.count(method, weight, now_ms)
         if method in _KEY_ONLY:
             if "apiKey" in params or not self._logged_on_ms:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import secrets
 import signal
 from decimal import Decimal
@@ -23,7 +24,9 @@ from lowcap.paper.auth import Account
 from lowcap.paper.embed import urls_at
 from lowcap.paper.exchange import Exchange, ExchangeSetup
 from lowcap.paper.feedserver import market_lines, read_capture
+from lowcap.paper.prices import Upsets
 from lowcap.paper.server import PaperServer, load_state
+from lowcap.paper.upstream import Upstream
 from lowcap.programs.run import shift_of
 
 
@@ -40,6 +43,8 @@ class ExchangeOptions(Struct, frozen=True, kw_only=True):
     state: Path | None
     market: tuple[Path, ...]
     as_of: str | None
+    upstream: str = ""
+    upsets: Upsets | None = None
 
 
 def exchange_program(options: ExchangeOptions) -> int:
@@ -50,6 +55,7 @@ def exchange_program(options: ExchangeOptions) -> int:
         wallet=options.wallet,
         step_bps=options.step_bps,
         script=market_lines(read_capture(options.market)),
+        upsets=options.upsets,
     )
     saved = load_state(options.state) if options.state is not None else None
     server = PaperServer(
@@ -68,6 +74,10 @@ def exchange_program(options: ExchangeOptions) -> int:
 async def _serve(server: PaperServer, options: ExchangeOptions) -> None:
     async with trio.open_nursery() as nursery:
         port = await nursery.start(server.run, options.host, options.port)
+        if options.upstream:
+            chance = random.Random(options.seed)
+            board = server.exchange.board
+            nursery.start_soon(Upstream(SocketNet(), options.upstream, board, chance).run)
         urls = urls_at(port, options.host)
         click.echo(f"rest_url = {urls.rest!r}\nws_api_url = {urls.ws_api!r}")
         click.echo(f"stream_url = {urls.streams!r}\ncredentials_dir = {str(options.credentials)!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from paper_kit import DOGE, T0, XRP, Venue, algo
 
 from lowcap.paper.contracts import listed_contracts
 from lowcap.paper.exchange import Exchange, ExchangeSetup
-from lowcap.paper.prices import MarketLine, PriceBoard
+from lowcap.paper.prices import MarketLine, PriceBoard, Upsets
 
 
 def _after(seed: int, ticks: int) -> dict[str, Decimal]:
@@ -84,3 +85,28 @@ def test_a_price_that_holds_less_than_a_tick_still_counts() -> None:
         Decimal("1.8"),
         Decimal("2.1999"),
     ]
+
+
+def test_jumps_are_far_and_as_frequent_as_they_should_be() -> None:
+    upsets = Upsets(jump_chance=0.05, jump_bps=500.0)
+    board = PriceBoard(listed_contracts(), seed=3, step_bps=1.0, upsets=upsets)
+    far = 0
+    for _ in range(20):
+        before = dict(board.quotes)
+        board.walk()
+        moves = [abs(quote.mark / before[s].mark - 1) for s, quote in board.quotes.items()]
+        far += sum(move > Decimal("0.002") for move in moves)
+    assert 0.03 < far / 20 / len(board.quotes) < 0.06
+
+
+def test_a_gap_stands_still_and_then_goes_on() -> None:
+    upsets = Upsets(gap_chance=0.2, gap_ticks=5)
+    board = PriceBoard(listed_contracts(), seed=3, step_bps=50.0, upsets=upsets)
+    marks = []
+    for _ in range(60):
+        board.walk()
+        marks.append(board.quotes["BTCUSDT"].mark)
+    steps = "".join("=" if a == b else "x" for a, b in pairwise(marks))
+    gaps = [gap for gap in steps.split("x")[1:-1] if gap]
+    assert len(gaps) > 1
+    assert {len(gap) for gap in gaps} == {5}

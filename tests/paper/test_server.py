@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ import msgspec
 import pytest
 import trio
 import vectors as v
-from paper_kit import BTC, XRP, algo, names, order
+from paper_kit import BTC, XRP, Venue, algo, names, order
 from server_kit import running
+from trio.testing import MockClock
 
 from lowcap.core.errors import NoAnswer
 from lowcap.net.net import MemoryNet, Net, SocketNet
+from lowcap.paper.paths import PATHS
 from lowcap.paper.server import load_state
+from lowcap.paper.state import VenueError
 
 API = "/ws-fapi/v1"
 
@@ -224,3 +228,56 @@ async def test_clients_that_vanish_do_no_harm(net: Net) -> None:
         reply: Any = await sim.plain("GET", "/fapi/v1/time")
         assert reply.status == 200
         assert msgspec.json.decode(reply.body)["serverTime"] >= v.AT_MS
+
+
+async def test_a_client_that_is_too_quick_is_refused_and_then_banned(
+    autojump_clock: MockClock,
+) -> None:
+    async with running(MemoryNet()) as sim:
+        for _ in range(60):
+            status, _ = await sim.rest("GET", "/fapi/v1/openOrders")
+        assert status == 200
+        statuses = [(await sim.rest("GET", "/fapi/v1/openOrders"))[0] for _ in range(51)]
+        assert statuses == [429] * 50 + [418]
+        status, body = await sim.rest("GET", "/fapi/v1/ping", signed=False)
+        assert [status, body["code"]] == [418, -1003]
+
+
+async def test_an_event_can_be_made_to_happen(autojump_clock: MockClock) -> None:
+    async with running(MemoryNet()) as sim:
+        _, before = await sim.rest("GET", "/fapi/v2/ticker/price", symbol="XRPUSDT")
+        jump = b'{"kind":"jump","symbol":"XRPUSDT","percent":"10"}'
+        assert (await sim.plain("POST", "/sim/events", jump)).status == 200
+        _, after = await sim.rest("GET", "/fapi/v2/ticker/price", symbol="XRPUSDT")
+        assert float(after["price"]) / float(before["price"]) > 1.09
+        for wrong in (b'{"kind":"boom"}', b'{"kind":"adl","symbol":"NOSUCHUSDT"}'):
+            assert (await sim.plain("POST", "/sim/events", wrong)).status == 400
+        assert (await sim.plain("POST", "/sim/other", b"{}")).status == 404
+
+
+async def test_orders_are_changed_and_books_read_by_frames(autojump_clock: MockClock) -> None:
+    async with running(MemoryNet()) as sim, sim.connect(API) as connection:
+        placed = await connection.ask("order.place", **order("BUY", "100", "1.8000"))
+        changed = {"symbol": XRP, "side": "BUY", "orderId": placed["result"]["orderId"]}
+        reply = await connection.ask("order.modify", **changed, quantity="90", price="1.8100")
+        assert [reply["status"], reply["result"]["origQty"]] == [200, "90"]
+        counts = [row["count"] for row in reply["rateLimits"] if row["rateLimitType"] == "ORDERS"]
+        assert counts == [2, 2]
+        book = await connection.ask("depth", symbol=XRP, limit=5)
+        assert [len(book["result"]["bids"]), len(book["result"]["asks"])] == [5, 5]
+
+
+async def test_a_batch_comes_as_text_and_is_counted(autojump_clock: MockClock) -> None:
+    async with running(MemoryNet()) as sim:
+        items = msgspec.json.encode([order("BUY", "100", "1.8000")] * 2).decode()
+        reply = await sim.reply("POST", "/fapi/v1/batchOrders", batchOrders=items)
+        assert [row["status"] for row in msgspec.json.decode(reply.body)] == ["NEW", "NEW"]
+        assert reply.headers["x-mbx-order-count-10s"] == "5"
+        assert reply.headers["x-mbx-used-weight-1m"] == "5"
+
+
+def test_every_path_leads_to_a_call() -> None:
+    venue = Venue()
+    for method, _, _ in PATHS.values():
+        with suppress(VenueError):  # most miss a parameter; none may be unknown
+            venue.call(method)

@@ -9,7 +9,7 @@ $(READY): requirements-dev.lock pyproject.toml setup
 	./setup $(VENV) $(PYTHON)
 	@touch $@
 
-.PHONY: help demo test check format bench soak kill panic-check feed-day corpus clean
+.PHONY: help demo test check format bench soak kill panic-check feed-day corpus conformance clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,7 @@ bench: $(READY) ## detection, wire to wire, a flood: each beside a baseline
 	$(BIN)/python -m bench.detection
 	$(BIN)/python -m bench.wire_to_wire
 	$(BIN)/python -m bench.flood
+	$(BIN)/python -m bench.orders
 
 soak: $(READY) ## ten minutes of looping news: trades, memory, log (10 min)
 	$(BIN)/python -m tests.long.soak
@@ -48,6 +49,9 @@ feed-day: $(READY) ## a scripted day of all feeds in virtual time (about 4 min)
 
 corpus: $(READY) ## a corpus of real frames, each at its own time (LOWCAP_CORPUS=DIR)
 	$(BIN)/python -m tests.long.real_frames
+
+conformance: $(READY) ## other people's clients against the simulator (installs them)
+	LOWCAP_CONFORMANCE=1 $(BIN)/python -m pytest tests/conformance
 
 clean: ## remove what make made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

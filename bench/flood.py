@@ -21,12 +21,12 @@ from typing import Any
 
 import trio
 
-from bench.wire_to_wire import PROFILE, Bench, config, listing, spread
+from bench.wire_to_wire import PROFILE, Bench, config, listing, show_last, spread
 from lowcap.paper.contracts import listed_contracts
 from tests.long.rig import Process, call, wait_ready
 
 OFFERED_TIMES = 3
-WARM_S, IDLE_FRAMES, PACE_S = 4.0, 90, 0.35
+WARM_S, IDLE_FRAMES, PACE_S = 4.0, 90, 0.25
 BATCH = 50
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -162,6 +162,9 @@ async def run(seconds: float) -> dict[str, Any]:
                 while not (bench.feeds.clients("tokyo") and flood.is_connected):
                     await trio.sleep(0.05)
                 result = await measure(bench, flood, daemon, folder, seconds)
+            except* trio.TooSlowError:
+                show_last(folder)
+                raise
             finally:
                 await trio.to_thread.run_sync(daemon.stop)
             nursery.cancel_scope.cancel()

@@ -20,7 +20,7 @@ from lowcap.core.messages import TradingState
 from lowcap.core.money import ZERO
 from lowcap.core.plain import plain
 from lowcap.execution.closing import Closed, close_share
-from lowcap.execution.desk import Desk
+from lowcap.execution.desk import VENUE_REFUSES, Desk
 from lowcap.execution.keeper import Keeper
 from lowcap.feeds.caps import CapSession
 from lowcap.feeds.session import NewsSession
@@ -33,7 +33,7 @@ from lowcap.settings import Settings
 
 OPERATOR_PAUSE, OPERATOR_HALT, PANIC = "operator-pause", "operator-halt", "panic"
 DAY_LOSS, LEDGER_CORRUPT = "day-loss", "ledger-corrupt"
-LATCHED = (OPERATOR_HALT, PANIC, DAY_LOSS, LEDGER_CORRUPT)
+LATCHED = (OPERATOR_HALT, PANIC, DAY_LOSS, LEDGER_CORRUPT, VENUE_REFUSES)
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -115,7 +115,8 @@ class Actions:
         desk = parts.desk
         reason = _reason(params, "")
         before = dict(desk.book.state.holds)
-        latched = [name for name in LATCHED if name in before]
+        paused = desk.book.paused_symbols()
+        latched = [*(name for name in LATCHED if name in before), *paused]
         if latched:
             if not reason:
                 raise CommandError(
@@ -143,6 +144,10 @@ class Actions:
         who = self._note("resume", params, peer)
         for name in (OPERATOR_PAUSE, *LATCHED):
             desk.lift_hold(name, reason or "resumed", who)
+        for symbol in paused:
+            desk.record(
+                facts.Switched(kind="symbol", name=symbol, enabled=True, who=who, reason=reason)
+            )
         desk.ledger.sync_now()
         left = sorted(desk.book.state.holds)
         return {"state": desk.state().value, "holds": left}

@@ -116,6 +116,7 @@ class Commands:
             "feeds": [feed_row(feed, now_ms) for feed in parts.feeds],
             "positions": len(positions),
             "symbols": sorted(p.symbol for p in positions),
+            "paused_symbols": desk.book.paused_symbols(),
             "unprotected": sum(1 for p in positions if not stop_of(desk, p)),
             "unrealized_usd": str(sum((unrealized(desk, p) for p in positions), ZERO)),
             "gross_usd": f"{gross_exposure(desk.book, desk.quotes):.2f}",
@@ -135,6 +136,7 @@ class Commands:
                 "contracts": len(parts.venue.contracts),
                 "prepared": len(parts.venue.leverage),
                 "foreign_events": desk.foreign_events,
+                "used": parts.venue.budget.used(parts.venue.venue_ms()),
             },
             "own_work_us": {
                 "trades": len(own),

@@ -127,6 +127,10 @@ def build(settings: Settings, around: Surroundings, market: Market) -> House:
         started_ms=now_ms(around.clock),
     )
     net, streams = around.net, market.urls.streams
+    user_stream = UserStream(
+        net, streams, venue.rest, desk.on_user_event, keeper.on_user_stream, chance
+    )
+    keeper.renew_user_stream = user_stream.renew
     return House(
         settings=settings,
         around=around,
@@ -136,9 +140,7 @@ def build(settings: Settings, around: Surroundings, market: Market) -> House:
         desk=desk,
         venue=venue,
         keeper=keeper,
-        user_stream=UserStream(
-            net, streams, venue.rest, desk.on_user_event, keeper.on_user_stream, chance
-        ),
+        user_stream=user_stream,
         price_stream=PriceStream(
             net, streams, desk.prices.on_marks, desk.prices.on_lasts, _on_prices(desk), chance
         ),

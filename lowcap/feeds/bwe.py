@@ -56,7 +56,7 @@ class BweDecoder:
         )
 
 
-def _tags(coins: Any) -> tuple[str, ...] | None:
+def _tags(coins: object) -> tuple[str, ...] | None:
     """The tags where they are a list of texts: rules that need none go on without."""
     if not isinstance(coins, list) or not all(isinstance(coin, str) for coin in coins):
         return None

@@ -88,6 +88,9 @@ def _status(value: Json, style: Style, columns: int) -> list[str]:
             style(f"hold {hold['name']}: {hold['state']}{until}", "warn")
             + f" - {plain(hold['reason'])} ({hold['who']}, since {hold['since'][11:19]}Z)"
         )
+    if value["paused_symbols"]:
+        names = ", ".join(value["paused_symbols"])
+        lines.append(style(f"paused until you resume: {names}", "warn"))
     if value["unprotected"]:
         lines.append(style(f"{value['unprotected']} positions without a confirmed stop", "bad"))
     if value["unknown_orders"]:

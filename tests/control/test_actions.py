@@ -51,6 +51,7 @@ class FakeDesk:
         self.positions = {"BTCUSDT": Position(symbol="BTCUSDT", qty=Decimal(2), own_qty=Decimal(2))}
         self.book = SimpleNamespace(
             state=SimpleNamespace(holds=self.holds),
+            paused_symbols=list,
             position=lambda s: self.positions.get(s) or Position(symbol=s),
             exposures=dict,
             day_result=lambda: Decimal(0),

@@ -41,6 +41,7 @@ def _status(text: str) -> Json:
     return {
         "mode": "dry", "state": "REDUCING", "armed": True, "recovered": False,
         "uptime_s": 93_784, "feeds_up": 1, "positions": 3, "unprotected": 1,
+        "paused_symbols": ["XRPUSDT"],
         "unknown_orders": 2, "unrealized_usd": "-1234567.891",
         "holds": [
             {"name": "operator-pause", "state": "REDUCING", "reason": text, "who": "uid 0",

@@ -17,6 +17,7 @@ STATUS = {
     "mode": "live", "armed": True, "state": "ACTIVE", "recovered": True, "holds": [],
     "feeds_up": 5, "feeds": [{"name": str(n), "state": "up", "why": ""} for n in range(6)],
     "positions": 2, "symbols": ["BTCUSDT", "PEPEUSDT"], "unprotected": 0, "unknown_orders": 0,
+    "paused_symbols": [],
     "unrealized_usd": "412.80", "day": {"result_usd": "0", "closed": 0, "wins": 0},
     "wallet_usdt": "1", "own_work_us": {"trades": 0}, "ledger": {"fault": ""},
     "uptime_s": 5, "now": "2026-02-06T13:30:05.000Z",

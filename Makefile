@@ -9,7 +9,7 @@ $(READY): requirements-dev.lock pyproject.toml setup
 	./setup $(VENV) $(PYTHON)
 	@touch $@
 
-.PHONY: help demo test check format bench soak kill panic-check feed-day corpus conformance clean
+.PHONY: help demo test check format bench soak kill panic-check feed-day corpus fault-matrix three-days lifecycle conformance clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,15 @@ feed-day: $(READY) ## a scripted day of all feeds in virtual time (about 4 min)
 
 corpus: $(READY) ## a corpus of real frames, each at its own time (LOWCAP_CORPUS=DIR)
 	$(BIN)/python -m tests.long.real_frames
+
+fault-matrix: $(READY) ## every fault of the venue at every step of a trade (about 2 min)
+	$(BIN)/python -m tests.long.fault_matrix
+
+three-days: $(READY) ## 72 hours of trading, cuts and expired keys, twice (about 5 min)
+	$(BIN)/python -m tests.long.three_days
+
+lifecycle: $(READY) ## 2,000 random lives of orders against the simulator
+	LOWCAP_SEQUENCES=2000 $(BIN)/python -m pytest tests/execution/test_lifecycle_machine.py
 
 conformance: $(READY) ## other people's clients against the simulator (installs them)
 	LOWCAP_CONFORMANCE=1 $(BIN)/python -m pytest tests/conformance

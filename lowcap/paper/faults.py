@@ -309,6 +309,6 @@ def read_faults(path: Path) -> Faults:
     except (OSError, UnicodeError, tomllib.TOMLDecodeError, msgspec.MsgspecError) as error:
         raise LowcapError(
             f"the fault script {path} cannot be used: {error}",
-            hint="docs/venue.md shows the kinds of faults and their fields",
+            hint="docs/exchange.md shows the kinds of faults and their fields",
             code="fault-script",
         ) from error

@@ -23,6 +23,7 @@ from lowcap.net.net import SocketNet
 from lowcap.paper.auth import Account
 from lowcap.paper.embed import urls_at
 from lowcap.paper.exchange import Exchange, ExchangeSetup
+from lowcap.paper.faults import read_faults
 from lowcap.paper.feedserver import market_lines, read_capture
 from lowcap.paper.prices import Upsets
 from lowcap.paper.server import PaperServer, load_state
@@ -44,6 +45,7 @@ class ExchangeOptions(Struct, frozen=True, kw_only=True):
     market: tuple[Path, ...]
     as_of: str | None
     upstream: str = ""
+    faults: Path | None = None
     upsets: Upsets | None = None
 
 
@@ -58,8 +60,11 @@ def exchange_program(options: ExchangeOptions) -> int:
         upsets=options.upsets,
     )
     saved = load_state(options.state) if options.state is not None else None
+    exchange = Exchange(setup, saved)
+    if options.faults is not None:
+        exchange.replace_faults(read_faults(options.faults))
     server = PaperServer(
-        Exchange(setup, saved),
+        exchange,
         account_in(options.credentials),
         SocketNet(),
         clock,

@@ -38,7 +38,7 @@ RECEIPT_WITHIN_S = 2.0
 KEYS = {"api-key": "bench-key", "api-secret": "bench-secret"}
 STAGES = ("parse", "detect", "risk", "prepare", "submit")
 # Hours of trades within a minute: more than the venue allows anybody.
-LIMITS = Limits(weight_per_min=1_000_000, orders_per_10s=100_000, orders_per_min=500_000)
+LIMITS = Limits().times(400)
 # A trigger must fire on every frame here, so what spaces trades apart is lifted.
 PROFILE: dict[str, Any] = {
     "log": {"level": "warning"},

@@ -80,6 +80,8 @@ def check(file: Path | None) -> None:
 @click.option("--jump-bps", default=300.0, show_default=True, help="size of a jump, 1/100 %")
 @click.option("--gap-chance", default=0.0, show_default=True, help="of silence, per symbol, tick")
 @click.option("--gap-ticks", default=30, show_default=True, help="length of a silence")
+@click.option("--limits-times", default=1, show_default=True,
+              help="so many times the usual request limits")  # fmt: skip
 @click.option("--faults", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="file of [[fault]] tables, docs/exchange.md")  # fmt: skip
 @click.option("--as-of", help=AS_OF_HELP)
@@ -98,6 +100,7 @@ def exchange(
     jump_bps: float,
     gap_chance: float,
     gap_ticks: int,
+    limits_times: int,
     faults: Path | None,
     as_of: str | None,
 ) -> None:
@@ -120,6 +123,7 @@ def exchange(
         market=market,
         upstream=upstream,
         faults=faults,
+        limits_times=limits_times,
         upsets=upsets if jump_chance or gap_chance else None,
         as_of=as_of,
     )

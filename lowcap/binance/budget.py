@@ -92,6 +92,10 @@ class Budget:
                 return limit.describe(used + wanted)
         return ""
 
+    def may_ask(self, at_ms: int) -> bool:
+        """Whether the venue has not asked for silence."""
+        return at_ms >= self.paused_until_ms
+
     def spend(self, at_ms: int, *, weight: int = 0, orders: int = 0) -> None:
         """Count a request that is being sent."""
         for limit in self.limits:

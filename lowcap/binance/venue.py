@@ -119,6 +119,8 @@ class Venue:
         Raises:
             LowcapError: hedge mode, multi-assets mode, or no permission to trade.
         """
+        info = await self.rest.exchange_info()
+        self.budget.learn_limits(info.rateLimits)
         config = await self.rest.account_config()
         if config.dualSidePosition:
             raise LowcapError(
@@ -134,8 +136,6 @@ class Venue:
             )
         if not config.canTrade:
             raise LowcapError("the account may not trade", hint="check the key's permissions")
-        info = await self.rest.exchange_info()
-        self.budget.learn_limits(info.rateLimits)
         self.contracts = contracts_from(info, await self.rest.brackets())
         self.socket.templates.prepare(self.contracts)
 

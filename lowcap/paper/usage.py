@@ -30,6 +30,14 @@ class Limits(Struct, frozen=True, kw_only=True):
     orders_per_10s: int = 300
     orders_per_min: int = 1_200
 
+    def times(self, factor: int) -> Limits:
+        """So many times as much."""
+        return Limits(
+            weight_per_min=self.weight_per_min * factor,
+            orders_per_10s=self.orders_per_10s * factor,
+            orders_per_min=self.orders_per_min * factor,
+        )
+
 
 class Counter:
     """A sum that starts afresh with every window of the UTC clock."""

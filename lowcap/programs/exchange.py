@@ -28,6 +28,7 @@ from lowcap.paper.feedserver import market_lines, read_capture
 from lowcap.paper.prices import Upsets
 from lowcap.paper.server import PaperServer, load_state
 from lowcap.paper.upstream import Upstream
+from lowcap.paper.usage import Limits
 from lowcap.programs.run import shift_of
 
 
@@ -46,6 +47,7 @@ class ExchangeOptions(Struct, frozen=True, kw_only=True):
     as_of: str | None
     upstream: str = ""
     faults: Path | None = None
+    limits_times: int = 1
     upsets: Upsets | None = None
 
 
@@ -58,6 +60,7 @@ def exchange_program(options: ExchangeOptions) -> int:
         step_bps=options.step_bps,
         script=market_lines(read_capture(options.market)),
         upsets=options.upsets,
+        limits=Limits().times(options.limits_times),
     )
     saved = load_state(options.state) if options.state is not None else None
     exchange = Exchange(setup, saved)

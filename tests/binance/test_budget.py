@@ -155,6 +155,21 @@ async def test_a_client_in_disgrace_asks_for_nothing_but_exits() -> None:
     assert [method for method, _, _ in http.asked] == ["POST", "DELETE", "POST"]
 
 
+async def test_the_limits_themselves_are_asked_for_though_none_seem_left() -> None:
+    used_up = HttpReply(200, {"x-mbx-used-weight-1m": "5000"}, b'{"serverTime":1}')
+    told = reply({"symbols": [], "rateLimits": []})
+    silent = HttpReply(429, {"retry-after": "30"}, b'{"code":-1003,"msg":"Too many requests."}')
+    client, http = rest(used_up, told, silent)
+    await client.server_time_ms()
+    with pytest.raises(NotSent, match="5005 of 2400 weight"):
+        await client.positions()
+    assert (await client.exchange_info()).symbols == []
+    assert (await client.place({"symbol": "X"}, algo=False)).code == -1003
+    with pytest.raises(NotSent, match="30 s of silence"):
+        await client.exchange_info()
+    assert len(http.asked) == 3
+
+
 async def test_the_order_socket_counts_and_listens(autojump_clock: Any) -> None:
     async with line_to_venue(ED25519) as (line, server):
         await line.up()

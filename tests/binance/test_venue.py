@@ -18,6 +18,7 @@ from lowcap.paper.market import bracket_view, contract_view
 from tests import vectors as v
 from tests.binance.binance_kit import HMAC, FakeHttp, reply
 
+INFO = {"symbols": []}
 GOOD = {"canTrade": True, "dualSidePosition": False, "multiAssetsMargin": False}
 XRP = listed_contracts()["XRPUSDT"][0]
 
@@ -38,7 +39,7 @@ def venue(*answers: Any) -> tuple[Venue, FakeHttp]:
     ],
 )
 async def test_modes_that_we_do_not_trade_in(change: dict[str, bool], word: str) -> None:
-    there, _ = venue(reply(GOOD | change))
+    there, _ = venue(reply(INFO), reply(GOOD | change))
     with pytest.raises(LowcapError, match=word) as caught:
         await there.load_contracts()
     assert caught.value.hint
@@ -47,16 +48,16 @@ async def test_modes_that_we_do_not_trade_in(change: dict[str, bool], word: str)
 @pytest.mark.parametrize("name", GOOD)
 async def test_a_mode_that_is_not_told_is_not_assumed(name: str) -> None:
     told = {key: value for key, value in GOOD.items() if key != name}
-    there, _ = venue(reply(told))
-    with pytest.raises(NoAnswer):
+    there, _ = venue(reply(INFO), reply(told))
+    with pytest.raises(NoAnswer, match=name):
         await there.load_contracts()
 
 
 async def test_contracts_are_loaded() -> None:
     encode = msgspec.json.Encoder(decimal_format="number").encode
     there, _ = venue(
-        reply(GOOD),
         reply(encode({"symbols": [contract_view(XRP), None]})),
+        reply(GOOD),
         reply(encode([None, bracket_view(XRP)])),
     )
     await there.load_contracts()

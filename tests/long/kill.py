@@ -68,6 +68,7 @@ class Round:
             urls["rest_url"],
             read_signer(Path(urls["credentials_dir"])),
             lambda: int(time.time() * 1000),
+            urgent=True,  # it never waits for the limits
         )
 
     async def set_faults(self, faults: dict[str, object]) -> None:
@@ -109,7 +110,9 @@ async def play(count: int, seed: int = 1) -> int:
     in_flight = 0
     with tempfile.TemporaryDirectory(prefix="lowcap-kill-") as name:
         folder = Path(name)
+        # So many starts in a minute would use up what the venue allows.
         words = ("exchange", "--credentials", str(folder / "keys"), "--step-bps", "0.5")
+        words += ("--limits-times", "100")
         with running(folder, "exchange", *words) as exchange:
             urls = exchange.lines(4)
             async with trio.open_nursery() as nursery:

@@ -123,6 +123,8 @@ ALREADY_SO = frozenset({-4046, -4059, -4171})
 LIMITED = frozenset({-1003, -1015})
 OVERLOADED = -1008
 LISTEN_KEY_GONE = -1125
+# A close-position stop of this side rests already.
+STOP_RESTS = -4130
 WOULD_TRIGGER = frozenset({-2021, -4142})
 OUTSIDE_WINDOW = frozenset({-1021, -5028})
 # The contract is not what we take it for.

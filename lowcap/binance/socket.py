@@ -34,12 +34,22 @@ _encode = msgspec.json.Encoder().encode
 
 
 class _Line:
-    """One connection: its wire, whether it has logged on, and who waits for a reply on it."""
+    """One connection: its wire, whether it has logged on, and who waits for a reply on it.
+
+    ``asked_ms`` is when the first request was sent since anything was heard, 0 where none was.
+    """
 
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
         self.logged_on = False
         self.waiting: dict[int, OnReply] = {}
+        self.asked_ms = 0
+
+    def send(self, frame: bytes, number: int, on_reply: OnReply, at_ms: int) -> None:
+        """Hand over one request."""
+        self.wire.send_now(frame)
+        self.waiting[number] = on_reply
+        self.asked_ms = self.asked_ms or at_ms
 
 
 class ApiSocket:
@@ -79,6 +89,22 @@ class ApiSocket:
     def renew(self) -> None:
         """Replace the connection now, new before old."""
         self._handover.renew()
+
+    def distrust(self, silent_ms_max: int) -> bool:
+        """Give up a connection that owes an answer and has said nothing for ``silent_ms_max``.
+
+        It may be half-open: nothing more is handed to it, a new one is made,
+        and requests take the other road meanwhile. Returns whether it was given up.
+        """
+        line = self._line
+        if line is None or not line.asked_ms:
+            return False
+        if self._venue_ms() - line.asked_ms <= silent_ms_max:
+            return False
+        self._line = None
+        self._on_change(False, "no answer in time")
+        self._handover.renew()
+        return True
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
@@ -148,17 +174,16 @@ class ApiSocket:
         signer = None if line.logged_on else self._signer
         at_ms = self._venue_ms()
         frame = template.fill(intent, self._next_id, at_ms, signer)
-        line.wire.send_now(frame)
-        line.waiting[self._next_id] = on_reply
+        line.send(frame, self._next_id, on_reply, at_ms)
         self.budget.spend(at_ms, orders=1)
 
     def _send(self, line: _Line, method: str, params: Params, on_reply: OnReply) -> None:
         self._next_id += 1
         frame = self._frame(line, self._next_id, method, params)
-        line.wire.send_now(frame)
-        line.waiting[self._next_id] = on_reply
+        at_ms = self._venue_ms()
+        line.send(frame, self._next_id, on_reply, at_ms)
         weight, orders = api_cost(method)
-        self.budget.spend(self._venue_ms(), weight=weight, orders=orders)
+        self.budget.spend(at_ms, weight=weight, orders=orders)
 
     def _frame(self, line: _Line, number: int, method: str, params: Params) -> bytes:
         params["timestamp"] = self._venue_ms()
@@ -169,6 +194,7 @@ class ApiSocket:
         return _encode({"id": number, "method": method, "params": params})
 
     def _on_frame(self, line: _Line, frame: bytes) -> None:
+        line.asked_ms = 0
         try:
             reply = _reply_decoder.decode(frame)
         except UNREADABLE:

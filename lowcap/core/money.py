@@ -49,6 +49,12 @@ def floor_to_step(qty: Decimal, step: Decimal) -> Decimal:
     return qty // step * step
 
 
+def ceil_to_step(qty: Decimal, step: Decimal) -> Decimal:
+    """The smallest multiple of ``step`` that is at least ``qty``: for exits that only reduce."""
+    floor = floor_to_step(qty, step)
+    return floor if floor == qty else floor + step
+
+
 def price_to_tick(price: Decimal, tick: Decimal, *, up: bool) -> Decimal:
     """``price`` moved to the tick grid, upwards or downwards."""
     rounding = ROUND_CEILING if up else ROUND_FLOOR

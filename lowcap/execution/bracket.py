@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from lowcap.binance.errors import WOULD_TRIGGER
+from lowcap.binance.errors import STOP_RESTS, WOULD_TRIGGER
 from lowcap.core.contract import Contract
 from lowcap.core.messages import OrderPlan, Purpose
 from lowcap.core.money import HUNDRED, ZERO, Side, floor_to_step, price_to_tick, stop_to_tick
@@ -112,9 +112,18 @@ def _stop_steps(
     since_ms = max(first_fill_ms, _newest_ms(stops), compared_ms)
     if now_ms - since_ms > settings.protect.stop_deadline_ms:
         return [CloseNow(position.symbol, "no confirmed stop in time")]
-    if any(not o.is_final for o in stops):
-        return []
+    live = [o for o in stops if not o.is_final]
+    if any(o.status is not Status.UNKNOWN for o in live):
+        return []  # its reply decides
     refused = [o for o in stops if o.status in (Status.REJECTED, Status.DENIED)]
+    if live:
+        # Laid once more at once: the venue holds one such stop and refuses a second.
+        one_rests = any(o.code == STOP_RESTS for o in refused)
+        return (
+            []
+            if one_rests or len(live) >= TRIES_MAX
+            else [Place(_stop_plan(position, contract, settings))]
+        )
     if any(o.code in WOULD_TRIGGER for o in refused):
         return [CloseNow(position.symbol, "the stop would trigger at once")]
     if len(refused) >= TRIES_MAX:
@@ -152,7 +161,8 @@ def _ladder_steps(
     live = [o for o in legs if not o.is_final]
     if any(o.status not in RESTING for o in live):
         return []  # one is on its way: its reply decides
-    held = abs(position.own_qty)
+    # Less than a step of a position cannot be sold by quantity: the stop alone guards it.
+    held = floor_to_step(abs(position.own_qty), contract.step)
     claimed = sum((o.open_qty for o in live), ZERO)
     taken = {o.leg for o in legs if o.status is Status.FILLED} | {o.leg for o in live}
     wanted = [

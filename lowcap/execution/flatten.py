@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from lowcap.core.account import SeenOrder, Snapshot
 from lowcap.core.contract import Contract
-from lowcap.core.money import ZERO, Side, floor_to_step
+from lowcap.core.money import ZERO, Side, ceil_to_step, floor_to_step
 
 
 class CancelSeen(Struct, frozen=True):
@@ -80,7 +80,7 @@ def _symbol_steps(
     if regular:
         return [CancelSeen(symbol, o.client_id, algo=False) for o in regular]
     if qty != ZERO:
-        return _closes(symbol, qty, contracts.get(symbol))
+        return _closes(symbol, qty, contracts.get(symbol), whole=qty == held)
     return [CancelSeen(symbol, o.client_id, algo=True) for o in mine]
 
 
@@ -99,12 +99,19 @@ def closable(held: Decimal, own: Decimal | None) -> Decimal:
     return held if abs(held) <= abs(own) else own
 
 
-def _closes(symbol: str, qty: Decimal, contract: Contract | None) -> list[FlattenStep]:
-    """One market order, or several where the venue limits their size."""
+def _closes(
+    symbol: str, qty: Decimal, contract: Contract | None, *, whole: bool
+) -> list[FlattenStep]:
+    """One market order, or several where the venue limits their size.
+
+    A step that grew coarser leaves a position between two steps: the
+    ``whole`` of it is rounded up, and the venue shrinks what only reduces.
+    """
     side = Side.SELL if qty > 0 else Side.BUY
     left = abs(qty)
     if contract is None:
         return [CloseQty(symbol, side, left)]
+    left = ceil_to_step(left, contract.step) if whole else floor_to_step(left, contract.step)
     most = floor_to_step(contract.market_qty_max, contract.step)
     most = most if most > ZERO else left
     steps: list[FlattenStep] = []

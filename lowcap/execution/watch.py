@@ -63,6 +63,8 @@ class Watch:
             overdue = at_ms - order.updated_ms > desk.settings.order.reply_timeout_ms
             if order.status is Status.SENT and overdue:
                 desk.mark_unknown(order, "no reply in time")
+        if self._venue.socket.distrust(desk.settings.order.reply_timeout_ms):
+            desk.alarm("order-socket", "the order connection does not answer; replacing it")
         for hold in list(desk.book.state.holds.values()):
             if hold.until_ms and hold.until_ms <= at_ms:
                 desk.lift_hold(hold.name, "its time is over", hold.who)

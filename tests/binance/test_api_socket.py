@@ -105,6 +105,33 @@ async def test_a_lost_connection_leaves_replies_pending_and_sends_nothing_again(
         assert len(heard) == 1
 
 
+async def test_a_connection_that_owes_an_answer_and_is_silent_is_given_up(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with line_to_peer() as (line, peer):
+        await line.up()
+        heard: list[ApiReply] = []
+        await trio.sleep(60)
+        assert not line.socket.distrust(1_500), "nothing was asked: silence means nothing"
+        line.socket.request("order.place", {"x": 1}, heard.append)
+        line.socket.request("order.place", {"x": 2}, heard.append)
+        await trio.sleep(1)
+        peer.wires[-1].send_now(encoded(peer.got[1]["id"]))
+        await trio.sleep(1)
+        assert not line.socket.distrust(1_500), "it lives: only one reply is missing"
+        line.socket.request("order.place", {"x": 3}, heard.append)
+        await trio.sleep(1.6)
+        assert line.socket.distrust(1_500)
+        assert not line.socket.is_up
+        with pytest.raises(NotSent):
+            line.socket.request("order.place", {"x": 4}, heard.append)
+        await line.up(2)
+        assert [up for up, _ in line.changes] == [True, False, True]
+        peer.wires[0].send_now(encoded(peer.got[2]["id"]))
+        await settled()
+        assert len(heard) == 2, "a late reply of the old connection still counts"
+
+
 async def test_while_the_connection_is_down_nothing_is_taken(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

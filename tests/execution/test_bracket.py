@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lowcap.core import facts
 from lowcap.core.messages import Purpose
 from lowcap.core.money import ZERO, Side
 from lowcap.execution.bracket import (
@@ -147,3 +148,26 @@ def test_a_leg_filled_in_part_still_counts_for_what_is_left() -> None:
     scene.update(first.client_id, "partly-filled", "20")
     assert scene.steps() == []
     assert scene.claimed() == 80
+
+
+def test_a_position_between_two_steps_gets_legs_on_the_grid_and_no_more_looks() -> None:
+    coarse = msgspec.structs.replace(CONTRACT, step=D(10), qty_min=D(10))
+    scene = Scene(coarse)
+    scene.enter("105")
+    scene.settle()
+    assert [o.qty for o in scene.resting(Purpose.TAKE_PROFIT)] == [D(50), D(30), D(20)]
+    assert scene.steps() == []
+
+
+def test_a_stop_in_doubt_is_laid_once_more_unless_the_venue_says_that_it_rests() -> None:
+    scene = Scene()
+    scene.enter("10")
+    (first,) = scene.carry_out(scene.steps()[:1], "sent")
+    assert scene.plans(Purpose.STOP) == [], "its reply decides"
+    scene.tell(facts.OutcomeUnknown(client_id=first, why="no reply in time"))
+    (second,) = scene.plans(Purpose.STOP)
+    scene.carry_out([Place(second)], "rejected", code=-4130)
+    assert scene.plans(Purpose.STOP) == [], "the first one rests: the query will tell"
+    scene.tell(facts.OutcomeSettled(client_id=first, outcome="absent", how="query"))
+    scene.now_ms += 1_000
+    assert len(scene.plans(Purpose.STOP)) == 1

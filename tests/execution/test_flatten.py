@@ -131,6 +131,18 @@ def test_a_senseless_largest_market_order_is_ignored(most: str) -> None:
     assert steps == [CloseQty(XRP, Side.SELL, D(10))]
 
 
+@pytest.mark.parametrize(
+    ("own", "closes"), [(None, ["20"]), ("12", ["20"]), ("11", ["10"]), ("9", [])]
+)
+def test_a_position_between_two_steps_is_rounded_up_where_all_of_it_goes(
+    own: str | None, closes: list[str]
+) -> None:
+    contract = msgspec.structs.replace(CONTRACTS[XRP], step=D(10))
+    ours = None if own is None else {XRP: D(own)}
+    steps = next_steps(seen(position("12")), {XRP: contract}, symbols=None, ours=ours, prefix="")
+    assert steps == [CloseQty(XRP, Side.SELL, D(qty)) for qty in closes]
+
+
 def test_a_position_of_an_unknown_contract_is_closed_whole() -> None:
     steps = next_steps(seen(position("7", "NEWUSDT")), {}, symbols=None, ours=None, prefix="")
     assert steps == [CloseQty("NEWUSDT", Side.SELL, D(7))]

@@ -14,7 +14,7 @@ from lowcap.settings import Settings
 # What is read anew at each use, or compiled from settings alone. The rest is wired at start.
 HOT = (
     *("trigger", "hedge", "coin_overrides", "payroll"),
-    *("sizing", "limits", "order", "leverage"),
+    *("sizing", "limits", "order", "leverage", "protect", "protect_for"),
 )
 
 
@@ -55,7 +55,8 @@ def take(parts: Parts, fresh: Settings, digest: str, who: str) -> Reloaded:
         # Compiled before anything is touched: a fault in here changes nothing.
         detector = Detector(merged.trigger, merged.hedge, coins, merged.payroll)
         coins.override(merged.coin_overrides)
-        flow.detector, desk.settings = detector, merged
+        flow.detector = detector
+        desk.take_settings(merged)
         flow.refresh_enabled()
         parts.keeper.replan()
         desk.record(facts.ConfigReloaded(config_hash=digest, changed=changed, who=who))

@@ -153,15 +153,41 @@ class Limits:
 
 @frozen(kw_only=True)
 class Protect:
-    """Stop and take-profit ladder of every position, in per cent of the entry price."""
+    """How a position is protected; distances in per cent of the entry price, or of the mark.
+
+    The stop is laid at ``stop_pct`` from the entry; with ``atr_multiple`` at
+    so many average true ranges (14 minutes), at most ``atr_pct_max``. After
+    the first leg it follows the best mark price at ``trail_pct`` (0: it does
+    not), or at the same number of ranges, in moves of ``trail_step_pct`` or
+    more. After ``time_exit_s`` seconds the position is closed (0: never).
+    """
 
     stop_pct: Decimal = Decimal(2)
     stop_deadline_ms: int = 3_000
+    atr_multiple: Decimal = Decimal(0)
+    atr_pct_max: Decimal = Decimal(5)
+    trail_pct: Decimal = Decimal("1.5")
+    trail_step_pct: Decimal = Decimal("0.2")
+    time_exit_s: int = 0
     ladder: tuple[tuple[Decimal, Decimal], ...] = (
         (Decimal(50), Decimal(2)),
         (Decimal(30), Decimal(4)),
         (Decimal(20), Decimal(8)),
     )
+
+
+@frozen(kw_only=True)
+class ProtectGroup:
+    """What is different for some symbols; whatever is absent is as in ``protect``."""
+
+    symbols: tuple[str, ...]
+    stop_pct: Decimal | None = None
+    atr_multiple: Decimal | None = None
+    atr_pct_max: Decimal | None = None
+    trail_pct: Decimal | None = None
+    trail_step_pct: Decimal | None = None
+    time_exit_s: int | None = None
+    ladder: tuple[tuple[Decimal, Decimal], ...] | None = None
 
 
 @frozen(kw_only=True)
@@ -193,6 +219,7 @@ class Settings:
     sizing: Sizing = Sizing()
     leverage: Leverage = Leverage()
     protect: Protect = Protect()
+    protect_for: dict[str, ProtectGroup] = Factory(dict)
     shutdown: Shutdown = Shutdown()
     log: Log = Log()
     payroll: PayrollPolicy = Factory(PayrollPolicy)

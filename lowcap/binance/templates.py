@@ -130,7 +130,7 @@ def _escaped(text: str) -> str:
 
 
 def _examples(symbol: str) -> Iterator[OrderIntended]:
-    """An entry, a take-profit leg, a close and a stop, on either side."""
+    """An entry, a take-profit leg, a close, a stop and its bridge, on either side."""
     for side in Side:
         yield _example(symbol, side, Purpose.ENTRY, "LIMIT", qty=_ONE, price=_ONE)
         yield _example(
@@ -139,6 +139,12 @@ def _examples(symbol: str) -> Iterator[OrderIntended]:
         yield _example(symbol, side, Purpose.CLOSE, "MARKET", qty=_ONE, reduce_only=True)
         yield _example(
             symbol, side, Purpose.STOP, "STOP_MARKET", trigger_price=_ONE, close_position=True
+        )
+        yield _example(
+            *(symbol, side, Purpose.STOP, "STOP_MARKET"),
+            qty=_ONE,
+            trigger_price=_ONE,
+            reduce_only=True,
         )
 
 

@@ -220,6 +220,21 @@ class HoldLifted(Fact, frozen=True, kw_only=True):
     who: str
 
 
+class CancelAsked(Fact, frozen=True, kw_only=True):
+    """We are about to cancel an order of ours; one that goes without was cancelled elsewhere."""
+
+    client_id: str
+
+
+class StopMoved(Fact, frozen=True, kw_only=True):
+    """An operator moved the stop of a position; ``trails`` is false where it no longer follows."""
+
+    symbol: str
+    price: Decimal
+    who: str
+    trails: bool = True
+
+
 class Reconciled(Fact, frozen=True, kw_only=True):
     """Belief was compared with the venue; ``differences`` says what was put right."""
 
@@ -298,6 +313,8 @@ AnyFact: TypeAlias = (
     | OwnershipSettled
     | HoldPlaced
     | HoldLifted
+    | CancelAsked
+    | StopMoved
     | Reconciled
     | CommandReceived
     | Switched

@@ -122,6 +122,7 @@ class Order(Struct, kw_only=True):
     updated_ms: int = 0
     first_fill_ms: int = 0
     trade_ids: list[int] = field(default_factory=list)
+    cancel_asked: bool = False
     reason: str = ""
     code: int = 0
 

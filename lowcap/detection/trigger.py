@@ -52,6 +52,7 @@ class Trigger:
     cooldown_s: int = 600
     once: str = ""
     once_s: int = 86_400
+    time_exit_s: int = 0
     notional_usd: dict[str, Decimal] = Factory(dict)
 
     def faults(self) -> Iterable[str]:
@@ -60,7 +61,7 @@ class Trigger:
             yield f"tier: expected one of {', '.join(TIERS)}, not {self.tier!r}"
         if not 1 <= self.max_age_s <= 86_400:
             yield "max_age_s: expected 1 to 86400"
-        for name in ("cooldown_s", "once_s"):
+        for name in ("cooldown_s", "once_s", "time_exit_s"):
             if not 0 <= getattr(self, name) <= 31_536_000:
                 yield f"{name}: expected 0 to 31536000"
         if not self.key.strip():

@@ -33,13 +33,14 @@ from lowcap.core.messages import (
 )
 from lowcap.core.money import ZERO, Side
 from lowcap.core.order import Order, Status, may_become
-from lowcap.execution import reports
-from lowcap.execution.bracket import Cancel, CloseNow, Place, missing, orders_owed
+from lowcap.execution import care, reports
+from lowcap.execution.bracket import orders_owed
 from lowcap.execution.events import take_event
 from lowcap.execution.prices import Prices
 from lowcap.ledger.writer import Ledger
-from lowcap.risk.book import Book, unsettled_qty
+from lowcap.risk.book import Book
 from lowcap.risk.gate import EntryWish, Situation, decide, notionals
+from lowcap.risk.protections import Protections
 from lowcap.risk.sizing import Wish, share_out, wished_notional
 from lowcap.settings import Settings
 
@@ -65,6 +66,9 @@ class Desk:
         self.settings = settings
         self.clock = clock
         self.venue = venue
+        self.protections = Protections(settings)
+        # The best mark price of positions whose stop follows it.
+        self.best: dict[str, Decimal] = {}
         self.mode = settings.mode
         self.armed = settings.mode != "live"
         self.stopping = False
@@ -98,6 +102,10 @@ class Desk:
         record = self.ledger.append(fact, cause)
         self.book.apply(record)
         return record
+
+    def take_settings(self, settings: Settings) -> None:
+        """Go by other settings from now on."""
+        self.settings, self.protections = settings, Protections(settings)
 
     def now_ms(self) -> int:
         """Wall time in milliseconds."""
@@ -164,7 +172,7 @@ class Desk:
 
     def _budget_lack(self) -> str:
         """Whether one more entry leaves room for the exits of all positions."""
-        owed = orders_owed(self.book, self.settings) + 1 + len(self.settings.protect.ladder)
+        owed = orders_owed(self.book, self.protections) + self.protections.most_exits
         venue = self.venue
         return venue.budget.lack(Urgency.ROUTINE, venue.venue_ms(), weight=1, orders=1 + owed)
 
@@ -340,50 +348,4 @@ class Desk:
 
     def look_after(self, symbol: str) -> None:
         """Bring one symbol a step closer to protected, or to closed and tidy."""
-        self._close_books(symbol)
-        contract = self.venue.contracts.get(symbol)
-        if contract is None or self.flattening or symbol in self.closing:
-            return
-        position = self.book.position(symbol)
-        for step in missing(self.book, symbol, contract, self.settings, self.now_ms()):
-            match step:
-                case Place() if self._must_wait(step.plan):
-                    continue  # the tick looks again
-                case Place():
-                    self.submit(step.plan, self._cause_of(symbol, position.opened_seq), {})
-                case Cancel():
-                    self.spawn_cancel(step.client_id)
-                case CloseNow():
-                    self.alarm("unprotected", f"{symbol}: {step.why}; closing it")
-                    self.spawn_close(symbol)
-
-    def _must_wait(self, plan: OrderPlan) -> bool:
-        """A take-profit leg waits where the venue's limits leave room for stops and closes only."""
-        if plan.purpose is not Purpose.TAKE_PROFIT:
-            return False
-        return bool(self.venue.budget.lack(Urgency.LEG, self.venue.venue_ms(), orders=1))
-
-    def _cause_of(self, symbol: str, opened_seq: int) -> int:
-        """Protection hangs on the newest entry of the position's life."""
-        entries = [
-            o.seq
-            for o in self.book.orders_of(symbol)
-            if o.purpose is Purpose.ENTRY and o.seq >= opened_seq and o.filled_qty > ZERO
-        ]
-        return max(entries, default=opened_seq)
-
-    def _close_books(self, symbol: str) -> None:
-        """A position that is flat by all accounts is over."""
-        position = self.book.state.positions.get(symbol)
-        if position is None or position.qty != ZERO or position.own_qty != ZERO:
-            return
-        if not position.opened_seq and position.realized == position.fees == ZERO:
-            return  # nothing has happened since it was closed last
-        if any(unsettled_qty(o) > ZERO and o.purpose is Purpose.ENTRY
-               for o in self.book.orders_of(symbol)):  # fmt: skip
-            return
-        cause = self._cause_of(symbol, position.opened_seq)
-        self.record(
-            facts.PositionClosed(symbol=symbol, realized=position.realized, fees=position.fees),
-            cause,
-        )
+        care.look_after(self, symbol)

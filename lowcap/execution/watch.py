@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from lowcap.binance.venue import Venue
-from lowcap.core.messages import Purpose, TradingState
+from lowcap.core.messages import TradingState
 from lowcap.core.money import ZERO
 from lowcap.core.order import Order, Status
+from lowcap.execution.care import follow
 from lowcap.execution.desk import Desk
 from lowcap.execution.settle import ask
 
@@ -87,6 +88,7 @@ class Watch:
                 del desk.to_ask[name]
                 self._ask(name, trade_id)
         for position in desk.book.open_positions():
+            follow(desk, position.symbol)
             self._watch_stop(position.symbol, at_ms)
             desk.look_after(position.symbol)
 
@@ -123,15 +125,10 @@ class Watch:
         """The shadow stop: a price beyond the stop for too long closes the position."""
         desk, position = self._desk, self._desk.book.position(symbol)
         quote = desk.quotes.get(symbol)
-        stops = [
-            o.trigger_price
-            for o in desk.book.orders_of(symbol)
-            if o.purpose is Purpose.STOP and o.seq >= position.opened_seq and o.trigger_price
-        ]
-        if quote is None or not stops or position.own_qty == ZERO:
+        if quote is None or position.stop_price == ZERO or position.own_qty == ZERO:
             self._beyond_stop_ms.pop(symbol, None)
             return
-        beyond = (quote.mark - stops[-1]) * position.own_qty <= ZERO
+        beyond = (quote.mark - position.stop_price) * position.own_qty <= ZERO
         if not beyond:
             self._beyond_stop_ms.pop(symbol, None)
             return

@@ -16,8 +16,15 @@ from lowcap.core.clock import NS_PER_MS, utc_day
 from lowcap.core.facts import Record
 from lowcap.core.messages import STATE_RANK, Purpose, TradingState
 from lowcap.core.money import ZERO
-from lowcap.core.order import Order, Status, advance
-from lowcap.risk.book_state import BookState, Hold, Position, moved_qty, unsettled_qty
+from lowcap.core.order import RESTING, Order, Status, advance
+from lowcap.risk.book_state import (
+    BookState,
+    Hold,
+    Position,
+    moved_qty,
+    raise_stop,
+    unsettled_qty,
+)
 
 FINAL_ORDERS_KEPT = 200
 
@@ -142,6 +149,12 @@ class Book:
                 self._see_position(record, fact)
             case facts.PositionClosed() as fact:
                 self._close_position(fact)
+            case facts.CancelAsked() as fact:
+                if (order := self.orders.get(fact.client_id)) is not None:
+                    order.cancel_asked = True
+            case facts.StopMoved() as fact:
+                position = self._own(fact.symbol, record)
+                position.stop_price, position.trails = fact.price, fact.trails
             case facts.OwnershipSettled() as fact:
                 self._settle_ownership(record, fact)
             case facts.HoldPlaced() as fact:
@@ -232,11 +245,16 @@ class Book:
         order = self.orders.get(fact.client_id)
         if order is None:
             return
+        rested = order.status in RESTING
         if advance(order, Status(fact.status), fact.executed_qty, fact.order_id):
             order.updated_ms = record.ts // NS_PER_MS
             self._index(order)
         if fact.code or fact.reason:
             order.code, order.reason = fact.code, fact.reason
+        position = self.state.positions.get(order.symbol)
+        rests = order.status in RESTING and not rested
+        if position is not None and rests and order.purpose is Purpose.STOP:
+            raise_stop(position, order)
 
     def _fill(self, record: Record, fact: facts.Filled) -> None:
         order = self.orders.get(fact.client_id)
@@ -259,6 +277,8 @@ class Book:
             position.trigger = order.trigger
             if position.own_qty == ZERO:
                 position.opened_seq = order.seq
+                position.opened_ms = record.ts // NS_PER_MS
+                position.stop_price, position.trails = ZERO, True
         position.own_qty = moved_qty(position.own_qty, order, fact)
         if fact.venue_ms > position.venue_ms:
             self._apply_fill(position, fact)
@@ -309,7 +329,10 @@ class Book:
                 self._index(order)
 
     def _settle_ownership(self, record: Record, fact: facts.OwnershipSettled) -> None:
-        self._own(fact.symbol, record).own_qty = fact.own_qty
+        position = self._own(fact.symbol, record)
+        if position.own_qty * fact.own_qty < ZERO:
+            position.stop_price, position.trails = ZERO, True  # it has turned round
+        position.own_qty = fact.own_qty
         if fact.foreign_qty == ZERO:
             self.state.foreign.pop(fact.symbol, None)
         else:
@@ -341,4 +364,5 @@ class Book:
             return False
         if position is None or (position.qty == ZERO and position.own_qty == ZERO):
             return True
-        return order.seq < position.opened_seq
+        replaced = order.purpose is Purpose.STOP and order.cancel_asked
+        return replaced or order.seq < position.opened_seq

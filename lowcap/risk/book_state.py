@@ -17,7 +17,9 @@ class Position(Struct, kw_only=True):
 
     ``qty`` is the venue's signed quantity, ``own_qty`` what our own fills add
     up to. ``opened_seq`` is the intent of the entry that opened it, and
-    ``fill_ms`` the venue's time of the newest fill in ``qty``.
+    ``fill_ms`` the venue's time of the newest fill in ``qty``. ``stop_price``
+    is where its stop belongs: the tightest that has rested, or where an
+    operator put it; 0 before the first. ``opened_ms`` is our time of its first fill.
     """
 
     symbol: str
@@ -30,6 +32,9 @@ class Position(Struct, kw_only=True):
     realized: Decimal = ZERO
     fees: Decimal = ZERO
     trigger: str = ""
+    stop_price: Decimal = ZERO
+    trails: bool = True
+    opened_ms: int = 0
 
 
 class Hold(Struct, kw_only=True, frozen=True):
@@ -60,6 +65,15 @@ class BookState(Struct, kw_only=True):
     day_fees: Decimal = ZERO
     day_trades: int = 0
     day_wins: int = 0
+
+
+def raise_stop(position: Position, order: Order) -> None:
+    """A stop rests: its price is the position's, unless that was tighter already."""
+    price, sign = order.trigger_price, 1 if position.own_qty > ZERO else -1
+    if price is None or order.side.sign == sign or order.seq < position.opened_seq:
+        return
+    if position.stop_price == ZERO or (price - position.stop_price) * sign > ZERO:
+        position.stop_price = price
 
 
 def moved_qty(own_qty: Decimal, order: Order, fact: facts.Filled) -> Decimal:

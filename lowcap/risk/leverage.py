@@ -8,6 +8,7 @@ from decimal import Decimal
 from lowcap.core.caps import Cap, NoCap
 from lowcap.core.contract import Contract
 from lowcap.core.money import HUNDRED
+from lowcap.risk.protections import Protections
 from lowcap.risk.sizing import wished_notional
 from lowcap.settings import Settings
 
@@ -41,6 +42,7 @@ def plan_leverage(
     ``caps`` gives the capitalisation of a symbol; without it no table is
     loaded, and coins without amounts of their own count as default-sized.
     """
+    protections = Protections(settings)
     fixed: dict[str, list[Decimal]] = {}
     for trigger in settings.trigger:
         for symbol, usd in trigger.notional_usd.items():
@@ -56,7 +58,7 @@ def plan_leverage(
 
     return {
         symbol: safe_leverage(
-            contract, largest(symbol), settings.leverage.max, settings.protect.stop_pct
+            contract, largest(symbol), settings.leverage.max, protections.stop_pct(symbol)
         )
         for symbol, contract in contracts.items()
         if contract.is_trading

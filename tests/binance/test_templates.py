@@ -75,12 +75,12 @@ def test_after_a_logon_key_and_signature_are_left_out(intent: OrderIntended) -> 
 def test_what_was_prepared_is_not_made_again() -> None:
     ready = Templates(v.API_KEY)
     ready.prepare(["XRPUSDT", "ETHUSDT"])
-    assert len(ready) == 16
+    assert len(ready) == 20
     ready.prepare(["XRPUSDT"])
     for example in _examples("XRPUSDT"):
         order = msgspec.structs.replace(example, client_id="lcd-1-7-e", recv_window_ms=1_000)
         assert ready.of(order) is ready.of(example)
-    assert len(ready) == 16
+    assert len(ready) == 20
 
 
 def entry() -> OrderIntended:

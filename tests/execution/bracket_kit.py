@@ -12,13 +12,8 @@ from lowcap.core.contract import Contract
 from lowcap.core.messages import OrderPlan, Purpose
 from lowcap.core.money import ZERO, Side
 from lowcap.core.order import RESTING
-from lowcap.execution.bracket import (
-    Cancel,
-    CloseNow,
-    Place,
-    Step,
-    missing,
-)
+from lowcap.execution.bracket import missing
+from lowcap.execution.steps import Cancel, CloseNow, Look, Place, Step
 from lowcap.settings import Protect
 from tests.risk.risk_kit import CONTRACTS, XRP, D, Story, settings
 
@@ -33,6 +28,8 @@ class Scene(Story):
     def __init__(self, contract: Contract = CONTRACT, **protect: Any) -> None:
         super().__init__()
         self.contract = contract
+        self.best: Decimal | None = None
+        self.atr: Decimal | None = None
         self.settings = attrs.evolve(SETTINGS, protect=Protect(**protect))
 
     def enter(self, qty: str, side: Side = Side.BUY, price: str = "1.9") -> str:
@@ -42,7 +39,20 @@ class Scene(Story):
         return name
 
     def steps(self) -> list[Step]:
-        return missing(self.book, XRP, self.contract, self.settings, self.now_ms)
+        return missing(self.look())
+
+    def look(self) -> Look:
+        return Look(
+            book=self.book,
+            symbol=XRP,
+            contract=self.contract,
+            protect=self.settings.protect,
+            now_ms=self.now_ms,
+            recv_window_ms=self.settings.order.exit_recv_window_ms,
+            time_exit_s=self.settings.protect.time_exit_s,
+            best=self.best,
+            atr=self.atr,
+        )
 
     def plans(self, purpose: Purpose) -> list[OrderPlan]:
         found = [s.plan for s in self.steps() if isinstance(s, Place)]
@@ -57,12 +67,13 @@ class Scene(Story):
                 self.update(name, status, order_id=len(self.records), **more)
                 names.append(name)
             elif isinstance(step, Cancel):
+                self.tell(facts.CancelAsked(client_id=step.client_id))
                 self.update(step.client_id, "cancelled", order_id=1)
         return names
 
     def settle(self) -> None:
         """Carry steps out until none is left; there must be an end."""
-        for _ in range(6):
+        for _ in range(8):
             steps = self.steps()
             assert not any(isinstance(s, CloseNow) for s in steps), steps
             if not steps:

@@ -10,11 +10,8 @@ from hypothesis import strategies as st
 from lowcap.core import facts
 from lowcap.core.messages import Purpose
 from lowcap.core.money import ZERO, Side
-from lowcap.execution.bracket import (
-    Cancel,
-    Place,
-    has_confirmed_stop,
-)
+from lowcap.execution.bracket import has_confirmed_stop
+from lowcap.execution.steps import Cancel, Place
 from tests.execution.bracket_kit import CONTRACT, Scene
 from tests.risk.risk_kit import XRP, D
 

@@ -10,13 +10,9 @@ from lowcap.core import facts
 from lowcap.core.messages import Purpose
 from lowcap.core.money import ZERO, Side
 from lowcap.core.order import Status
-from lowcap.execution.bracket import (
-    TRIES_MAX,
-    Cancel,
-    CloseNow,
-    Place,
-    has_confirmed_stop,
-)
+from lowcap.execution.bracket import has_confirmed_stop
+from lowcap.execution.steps import TRIES_MAX, Cancel, CloseNow, Place
+from lowcap.execution.stops import wanted_price
 from tests.execution.bracket_kit import DEADLINE_MS, Scene
 from tests.risk.risk_kit import T0, XRP, D
 
@@ -186,7 +182,9 @@ def test_legs_do_not_stay_to_nibble_at_a_foreign_position() -> None:
 
 HAPPENINGS = st.lists(
     st.tuples(
-        st.sampled_from(["add", "close", "leg", "lose_stop", "lose_leg", "cancel_all"]),
+        st.sampled_from(
+            ["add", "close", "leg", "lose_stop", "lose_leg", "cancel_all", "rise", "loosen"]
+        ),
         st.integers(1, 40),
     ),
     max_size=8,
@@ -200,6 +198,7 @@ def test_whatever_happens_the_bracket_comes_to_rest_and_fits(
     scene = Scene()
     scene.enter("50", side)
     scene.settle()
+    lost = 0
     for what, amount in happenings:
         held = abs(scene.book.position(XRP).own_qty)
         legs = scene.resting(Purpose.TAKE_PROFIT)
@@ -213,7 +212,13 @@ def test_whatever_happens_the_bracket_comes_to_rest_and_fits(
             left = legs[0].open_qty
             scene.fill(legs[0].client_id, str(left))
             scene.update(legs[0].client_id, "filled", str(legs[0].qty))
+        elif what == "rise":
+            scene.best = D("1.9") * (1 + side.sign * D(amount) / 100)
+        elif what == "loosen":
+            price = D("1.9") * (1 - side.sign * D(amount) / 100)
+            scene.tell(facts.StopMoved(symbol=XRP, price=price, who="uid 1", trails=False))
         elif what == "lose_stop":
+            lost += 1
             scene.update(scene.resting(Purpose.STOP)[0].client_id, "cancelled")
         elif what == "lose_leg" and legs:
             scene.update(legs[-1].client_id, "cancelled")
@@ -221,8 +226,14 @@ def test_whatever_happens_the_bracket_comes_to_rest_and_fits(
             for leg in legs:
                 scene.update(leg.client_id, "cancelled")
         scene.now_ms += 50
+        if lost >= TRIES_MAX:
+            assert any(isinstance(step, CloseNow) for step in scene.steps())
+            return
         scene.settle()
-        assert len(scene.resting(Purpose.STOP)) == 1
+        (stop,) = scene.resting(Purpose.STOP)
+        assert stop.close_position
+        assert stop.side is side.opposite
+        assert stop.trigger_price == wanted_price(scene.look())
         taken = {o.leg for o in scene.book.orders_of(XRP) if o.status is Status.FILLED}
         left = abs(scene.book.position(XRP).own_qty)
         assert scene.claimed() == (ZERO if {"t1", "t2", "t3"} <= taken else left)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from itertools import pairwise
 from urllib.parse import urlsplit
 
+from lowcap.config_protect import protect_faults
 from lowcap.detection.matchers.base import SYMBOL
 from lowcap.detection.matchers.payroll import REGIMES
 from lowcap.detection.phrases import phrase_faults
@@ -79,7 +80,6 @@ _ABOVE_ZERO = (
     "limits.margin_pct_max",
     "limits.price_age_ms_max",
     "limits.mark_last_pct_max",
-    "protect.stop_pct",
 )
 _AT_MOST: dict[str, int] = {
     "order.collar_pct": 5,
@@ -104,7 +104,7 @@ def faults_of(settings: Settings) -> list[str]:
     return [
         *_words(settings),
         *_numbers(settings),
-        *_ladder(settings),
+        *protect_faults(settings),
         *_exchange(settings),
         *_feeds(settings),
         *_triggers(settings),
@@ -138,8 +138,6 @@ def _numbers(settings: Settings) -> Iterable[str]:
     for path, most in _AT_MOST.items():
         if _at(settings, path) > most:
             yield f"{path}: expected at most {most}"
-    if settings.protect.stop_pct >= 50:
-        yield "protect.stop_pct: expected below 50"
     if not _all_loopback(settings):
         for path, most in _CEILINGS.items():
             if _at(settings, path) > most:
@@ -180,15 +178,6 @@ def _caps(caps: Caps) -> Iterable[str]:
         yield "caps.key_env: expected the name of an environment variable"
     if caps.key_env and caps.key_file:
         yield "caps: expected key_file or key_env, not both"
-
-
-def _ladder(settings: Settings) -> Iterable[str]:
-    ladder = settings.protect.ladder
-    shares = sum(share for share, _ in ladder)
-    if shares != 100:
-        yield f"protect.ladder: expected shares that add up to 100, not {shares}"
-    if not all(share > 0 and 0 < distance < 100 for share, distance in ladder):
-        yield "protect.ladder: expected shares above 0, distances above 0 and below 100"
 
 
 def _exchange(settings: Settings) -> Iterable[str]:

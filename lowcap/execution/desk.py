@@ -206,18 +206,22 @@ class Desk:
         """Gate, size and plan an entry for one symbol of a signal; reserves nothing yet."""
         answer = self.plan(target.symbol, signal.side, wish)
         if isinstance(answer, Refusal):
-            self.record(
-                facts.Refused(
-                    symbol=answer.symbol,
-                    side=signal.side,
-                    check=answer.check,
-                    measured=answer.measured,
-                    limit=answer.limit,
-                    trigger=signal.trigger,
-                ),
-                cause,
-            )
+            self.refuse(answer, signal.side, signal.trigger, cause)
         return answer
+
+    def refuse(self, no: Refusal, side: Side, trigger: str, cause: int) -> None:
+        """Record the gate's no to a signal of ``trigger``, or to an operator."""
+        self.record(
+            facts.Refused(
+                symbol=no.symbol,
+                side=side,
+                check=no.check,
+                measured=no.measured,
+                limit=no.limit,
+                trigger=trigger,
+            ),
+            cause,
+        )
 
     def submit(self, plan: OrderPlan, cause: int, stages_us: dict[str, float]) -> str:
         """Write the intent, then hand the order over. Returns its client id.

@@ -73,6 +73,12 @@ def _state(record: Record) -> Line | None:
             return level, "system", f"HOLD {fact.name}: {fact.state}, {fact.reason} ({fact.who})"
         case facts.HoldLifted() as fact:
             return "info", "system", f"LIFTED {fact.name}: {fact.reason} ({fact.who})"
+        case facts.CancelAsked() as fact:
+            return "debug", "orders", f"CANCEL {leg_name(fact.client_id)}"
+        case facts.StopMoved() as fact:
+            follows = "" if fact.trails else ", it follows no more"
+            text = f"STOP of {fact.symbol} to {wire(fact.price)} by {fact.who}{follows}"
+            return "warning", "trading", text
         case facts.Reconciled() as fact:
             found = "; ".join(fact.differences) or "no differences"
             return "info" if fact.clean else "warning", "system", f"RECONCILED {fact.why}: {found}"

@@ -18,6 +18,7 @@ from lowcap.core.messages import STATE_RANK, Purpose, TradingState
 from lowcap.core.money import ZERO
 from lowcap.core.order import RESTING, Order, Status, advance
 from lowcap.risk.book_state import (
+    MANUAL,
     BookState,
     Hold,
     Position,
@@ -132,6 +133,8 @@ class Book:
         match record.body:
             case facts.SignalRaised() as fact:
                 self._signal_trigger = {record.seq: fact.trigger}
+            case facts.CommandReceived(method="trade"):
+                self._signal_trigger = {record.seq: MANUAL}
             case facts.OrderIntended() as fact:
                 self._intend(record, fact)
             case facts.OrderSent() as fact:

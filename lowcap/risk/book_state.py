@@ -11,6 +11,9 @@ from lowcap.core.messages import TradingState
 from lowcap.core.money import ZERO
 from lowcap.core.order import FINAL, Order
 
+# What stands for the trigger of a trade by hand.
+MANUAL = "manual"
+
 
 class Position(Struct, kw_only=True):
     """What the account holds of one symbol; money in USDT over the position's life.

@@ -9,6 +9,7 @@ from typing import Any
 from lowcap.control.commands import Command
 from lowcap.core.plain import plain
 from lowcap.terminal.news import NEWS_RENDERERS
+from lowcap.terminal.positions import POSITION_RENDERERS
 from lowcap.terminal.table import Style, fold, table, wrap
 
 Json = dict[str, Any]
@@ -41,7 +42,7 @@ def page_of(command: Command, params: Json) -> str:
 
 def render(command: str, value: Any, style: Style, columns: int) -> list[str]:  # noqa: ANN401
     """Lines for a terminal of ``columns`` columns, none of them longer."""
-    renderer = _RENDERERS.get(command) or NEWS_RENDERERS.get(command, _plain)
+    renderer = _RENDERERS.get(command, _plain)
     lines = renderer(value, style, columns)
     return [part for line in lines for part in fold(line, columns)]
 
@@ -219,4 +220,6 @@ _RENDERERS: dict[str, Renderer] = {
     "explain": _explain,
     "panic": _closed,
     "close": _closed,
+    **NEWS_RENDERERS,
+    **POSITION_RENDERERS,
 }

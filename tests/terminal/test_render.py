@@ -73,6 +73,29 @@ def _explained(text: str) -> Json:
     }  # fmt: skip
 
 
+def _by_hand(text: str, position: Json, order: Json) -> Json:
+    page = position | {
+        "opened": "2026-02-06T13:30:00.123Z", "closes": "2026-02-06T13:31:00.123Z",
+        "follows": True, "best_price": "0.0123", "trail_pct": "1.5", "closing": True,
+        "foreign_qty": "5", "orders": [order], "stop_confirmed": False, "stop_wanted": None,
+        "stop_rule": "2 % fixed", "stop_distance_pct": "1.23", "leverage": 20,
+        "realized_usd": "-1.5",
+    }  # fmt: skip
+    done = order | {
+        "executed_qty": "123456", "average_price": None, "sizing": text, "stop_price": None,
+        "trace": 7,
+    }  # fmt: skip
+    moved = {"symbol": "1000PEPEUSDT", "from": None, "to": "0.0123"}
+    return {
+        "position": page,
+        "stop show": page | {"stop_confirmed": True, "stop_price": "0.0123"},
+        "stop move": moved | {"confirmed": True, "follows": False},
+        "trade": {"allowed": True, "text": text},
+        "long": done,
+        "short": {"allowed": False, "text": text},
+    }
+
+
 def _rows(command: str, text: str) -> Any:
     position = {
         "symbol": "1000PEPEUSDT", "side": "LONG", "qty": "123456789.5", "entry_price": "0.01234567",
@@ -147,13 +170,13 @@ def _rows(command: str, text: str) -> Any:
             "coin": "HBAR", "symbol": None, "cap_usd": "9000000000",
         },
         "reload": {"changed": ["trigger"], "needs_restart": ["feed"], "config_hash": "abc"},
-    }  # fmt: skip
+    } | _by_hand(text, position, order)  # fmt: skip
     return values.get(command, {"state": text, "list": [text, text], "none": None, "flag": True})
 
 
 ACTIONS = (
     *("feed show", "feed disable", "trigger show", "trigger stats", "trigger test"),
-    *("captures list", "captures status"),
+    *("captures list", "captures status", "stop show", "stop move"),
 )
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -9,7 +9,7 @@ $(READY): requirements-dev.lock pyproject.toml setup
 	./setup $(VENV) $(PYTHON)
 	@touch $@
 
-.PHONY: help demo test check format bench soak kill panic-check feed-day corpus fault-matrix three-days lifecycle conformance clean
+.PHONY: help demo test check format bench soak kill panic-check feed-day corpus fault-matrix protection three-days lifecycle conformance clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,9 @@ corpus: $(READY) ## a corpus of real frames, each at its own time (LOWCAP_CORPUS
 
 fault-matrix: $(READY) ## every fault of the venue at every step of a trade (about 2 min)
 	$(BIN)/python -m tests.long.fault_matrix
+
+protection: $(READY) ## 500 sessions of a rough market: is there always a stop (about 7 min)
+	$(BIN)/python -m tests.long.protection
 
 three-days: $(READY) ## 72 hours of trading, cuts and expired keys, twice (about 5 min)
 	$(BIN)/python -m tests.long.three_days

@@ -31,6 +31,8 @@ from lowcap.settings import Protect
 
 # Without an average true range for so long, the fixed distance has to do.
 ATR_WITHIN_MS = 5_000
+# Deadlines are looked at ten times a second: whoever acts so early keeps them.
+EARLY_MS = 200
 # One stop cancelled elsewhere may be a mistake; at the second the symbol is paused.
 VANISHED_PAUSES = 2
 
@@ -108,7 +110,7 @@ def _ranges(protect: Protect, atr: Decimal, price: Decimal) -> Decimal:
 def _lay(look: Look, stops: list[Order]) -> list[Step]:
     """No stop rests: the first one, or the next after one that is gone."""
     symbol = look.symbol
-    if look.now_ms - _bare_since_ms(look, stops) > look.protect.stop_deadline_ms:
+    if look.now_ms - _bare_since_ms(look, stops) > look.protect.stop_deadline_ms - EARLY_MS:
         return [CloseNow(symbol, "no confirmed stop in time")]
     live = [o for o in stops if not o.is_final]
     if any(o.status is not Status.UNKNOWN for o in live):

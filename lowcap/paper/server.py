@@ -99,7 +99,7 @@ class PaperServer:
             at_ms = now_ms(self._clock)
             self.exchange.tick(at_ms)
             self._play_faults(at_ms)
-            self._send_events()
+            self.send_events()
             self._end_expired_key(at_ms)
             self._send_market(at_ms)
 
@@ -132,7 +132,8 @@ class PaperServer:
                 if payload is not None:
                     self._send(subscriber, subscriber.wrap(name, payload))
 
-    def _send_events(self) -> None:
+    def send_events(self) -> None:
+        """Tell the user data stream what has happened since it was told last."""
         events = self.exchange.take_events()
         if now_ms(self._clock) < self.exchange.state.listen_key_until_ms:
             self._send_private(self.exchange.state.listen_key, events)
@@ -187,7 +188,7 @@ class PaperServer:
         if treatment.executed:
             self.on_request(method)
             reply = answer(self.exchange, self.account, request, now_ms(self._clock), self._usage)
-            self._send_events()
+            self.send_events()
         if treatment.instead is not None:
             reply = _error_reply(treatment.instead)
         await trio.sleep(treatment.reply_ms / 1000)
@@ -199,7 +200,7 @@ class PaperServer:
         for fault in treatment.moments:
             self.exchange.book.now_ms = at_ms
             self._strike(fault, at_ms)
-            self._send_events()
+            self.send_events()
         return treatment
 
     async def _upgrade(self, stream: trio.abc.Stream) -> None:
@@ -279,7 +280,7 @@ class PaperServer:
         if treatment.executed:
             self.on_request(request.name)
             reply = api.answer(request, now_ms(self._clock))
-            self._send_events()
+            self.send_events()
         if treatment.instead is not None:
             reply = api.refusal(request, treatment.instead)
         return reply

@@ -14,12 +14,13 @@ from lowcap.core.money import ZERO, Side
 from lowcap.core.order import RESTING
 from lowcap.execution.bracket import missing
 from lowcap.execution.steps import Cancel, CloseNow, Look, Place, Step
+from lowcap.execution.stops import EARLY_MS
 from lowcap.settings import Protect
 from tests.risk.risk_kit import CONTRACTS, XRP, D, Story, settings
 
 SETTINGS = settings()
 CONTRACT = CONTRACTS[XRP]
-DEADLINE_MS = SETTINGS.protect.stop_deadline_ms
+DEADLINE_MS = SETTINGS.protect.stop_deadline_ms - EARLY_MS
 
 
 class Scene(Story):

@@ -49,8 +49,7 @@ STEPS = {
 }
 LOOK_EVERY_S = 0.05
 BELIEF_WITHIN_S = 15.0
-# The daemon looks at its own deadline of 3 s ten times a second.
-SAFE_WITHIN_S = 3.0 + 0.1 + 2 * LOOK_EVERY_S
+SAFE_WITHIN_S = 3.0 + LOOK_EVERY_S
 COARSER = {"step": Decimal(10), "qty_min": Decimal(10), "tick": Decimal("0.001")}
 # A script's longest line, its late deliveries and the time to settle after them.
 WATCHED_S = 40.0

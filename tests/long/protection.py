@@ -166,7 +166,7 @@ class Rough:
 
     def _move(self, symbol: str, pct: float) -> None:
         board = self._stage.exchange.board
-        board.set_price(symbol, board.quotes[symbol].mark * (1 + Decimal(round(pct, 4)) / 100))
+        board.set_price(symbol, board.quotes[symbol].mark * (1 + Decimal(f"{pct:.4f}") / 100))
 
     async def _stop_trouble(self, symbol: str) -> None:
         await trio.lowlevel.checkpoint()

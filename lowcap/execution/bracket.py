@@ -67,17 +67,8 @@ def missing(
 
 def orders_owed(book: Book, settings: Settings) -> int:
     """How many exits positions and entries on their way still lack: a stop and legs for each."""
-    owed, each = 0, 1 + len(settings.protect.ladder)
-    for symbol in book.exposed_symbols():
-        orders = book.orders_of(symbol)
-        since = book.position(symbol).opened_seq or min(
-            (o.seq for o in orders if o.purpose is Purpose.ENTRY and not o.is_final), default=0
-        )
-        laid = sum(
-            1 for o in orders if o.purpose in (Purpose.STOP, Purpose.TAKE_PROFIT) and o.seq >= since
-        )
-        owed += max(each - laid, 0)
-    return owed
+    each = 1 + len(settings.protect.ladder)
+    return sum(max(each - laid, 0) for laid in book.figures().exits_laid.values())
 
 
 def has_confirmed_stop(book: Book, symbol: str) -> bool:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 
 from lowcap.binance.budget import Urgency
-from lowcap.binance.errors import OTHER_CONTRACT, OUTSIDE_WINDOW, Remedy, meaning_of
+from lowcap.binance.errors import Remedy, doubted_by, meaning_of
 from lowcap.binance.outcome import Outcome
 from lowcap.binance.userevents import AnyEvent
 from lowcap.binance.venue import Venue
@@ -40,6 +40,7 @@ from lowcap.execution.prices import Prices
 from lowcap.ledger.writer import Ledger
 from lowcap.risk.book import Book, unsettled_qty
 from lowcap.risk.gate import EntryWish, Situation, decide, notionals
+from lowcap.risk.leverage import LeverageTables, StopOf
 from lowcap.risk.sizing import Wish, share_out, wished_notional
 from lowcap.settings import Settings
 
@@ -54,7 +55,8 @@ class Desk:
     The hooks are set by the shells around it: ``spawn_rest`` sends an order
     by the second road, ``spawn_cancel`` and ``spawn_close`` start tasks,
     ``settle`` finds out an unknown outcome, and ``read_again`` looks up what a
-    word of the venue says we have wrong: "clock", "contracts" or "leverage".
+    word of the venue says we have wrong: "clock", "contracts", "brackets" or
+    "leverage". ``stop_of`` gives the distance to the stop of a symbol in per cent.
     """
 
     def __init__(
@@ -78,6 +80,8 @@ class Desk:
         # Capitalisations, and the coin behind a symbol: what sizes go by.
         self.caps = CapTable()
         self.coin_of: Callable[[str], str] = lambda symbol: ""
+        self.tables = LeverageTables()
+        self.stop_of: StopOf = lambda symbol: self.settings.protect.stop_pct
         self.spawn_rest: SpawnRest = lambda intent: None
         self.spawn_cancel: Callable[[str], None] = lambda client_id: None
         self.spawn_close: Callable[[str], None] = lambda symbol: None
@@ -160,7 +164,15 @@ class Desk:
             leverage=self.venue.leverage,
             closing=self.closing,
             budget_lack=self._budget_lack(),
+            tables=self.tables,
+            stop_of=self.stop_of,
+            filters_age_ms=self.now_ms() - self.venue.filters_ms,
+            brackets_age_ms=self.now_ms() - self.venue.brackets_ms,
         )
+
+    def prepare_tables(self) -> None:
+        """Work the leverage tables out anew, where contracts or settings have changed."""
+        self.tables.prepare(self.venue.contracts, self.settings.leverage.max, self.stop_of)
 
     def _budget_lack(self) -> str:
         """Whether one more entry leaves room for the exits of all positions."""
@@ -289,10 +301,8 @@ class Desk:
 
     def _heed(self, outcome: Outcome) -> None:
         """What a refusal says about more than its own order."""
-        if outcome.code in OUTSIDE_WINDOW:
-            self.read_again("clock")
-        elif outcome.code in OTHER_CONTRACT:
-            self.read_again("contracts")
+        if doubted := doubted_by(outcome.code):
+            self.read_again(doubted)
         elif outcome.remedy is Remedy.HALT and VENUE_REFUSES not in self.book.state.holds:
             why = f"{outcome.code}: {outcome.reason}"
             self.alarm(VENUE_REFUSES, why, meaning_of(outcome.code).advice)

@@ -132,6 +132,9 @@ OTHER_CONTRACT = frozenset(
         *(-4001, -4002, -4006, -4007, -4013, -4014, -4003, -4004, -4005, -4023, -4164),
     }
 )
+# Definite refusals of an entry that another one, smaller or priced anew, may escape.
+TOO_LITTLE_MARGIN = frozenset({-2018, -2019, -2027})
+OUTSIDE_BAND = frozenset({-4016, -4024, -4131})
 # Too large for the leverage that is set: its brackets are not what we take them for.
 OTHER_BRACKETS = frozenset({-2027, -2028})
 

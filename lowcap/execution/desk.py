@@ -37,6 +37,7 @@ from lowcap.execution import reports
 from lowcap.execution.bracket import Cancel, CloseNow, Place, missing, orders_owed
 from lowcap.execution.events import take_event
 from lowcap.execution.prices import Prices
+from lowcap.execution.retry import Attempt, try_again
 from lowcap.ledger.writer import Ledger
 from lowcap.risk.book import Book, unsettled_qty
 from lowcap.risk.gate import EntryWish, Situation, decide, notionals
@@ -92,6 +93,8 @@ class Desk:
         self.awaiting_event_ms = 0
         # Orders to query once a time has come, unless a trade has been told of by then.
         self.to_ask: dict[str, tuple[int, int]] = {}
+        # Entries that wait for their outcome, and how to try them again where it is a refusal.
+        self.attempts: dict[str, Attempt] = {}
         # The regular order that a triggered conditional one became, to its client id.
         self.children: dict[int, str] = {}
 
@@ -201,14 +204,23 @@ class Desk:
         ]
         return share_out(found, sizing.signal_usd_max)
 
-    def plan(self, symbol: str, side: Side, wish: Wish) -> Refusal | OrderPlan:
+    def plan(
+        self, symbol: str, side: Side, wish: Wish, collar_pct: Decimal | None = None
+    ) -> Refusal | OrderPlan:
         """What the gate would say now; nothing is recorded, reserved or sent."""
-        wanted = EntryWish(symbol=symbol, side=side, wish=wish)
+        wanted = EntryWish(symbol=symbol, side=side, wish=wish, collar_pct=collar_pct)
         return decide(wanted, self.book, self.situation(), self.settings)
 
-    def enter(self, signal: Signal, target: Target, wish: Wish, cause: int) -> Refusal | OrderPlan:
+    def enter(
+        self,
+        signal: Signal,
+        target: Target,
+        wish: Wish,
+        cause: int,
+        collar_pct: Decimal | None = None,
+    ) -> Refusal | OrderPlan:
         """Gate, size and plan an entry for one symbol of a signal; reserves nothing yet."""
-        answer = self.plan(target.symbol, signal.side, wish)
+        answer = self.plan(target.symbol, signal.side, wish, collar_pct)
         if isinstance(answer, Refusal):
             self.record(
                 facts.Refused(
@@ -223,11 +235,14 @@ class Desk:
             )
         return answer
 
-    def submit(self, plan: OrderPlan, cause: int, stages_us: dict[str, float]) -> str:
+    def submit(
+        self, plan: OrderPlan, cause: int, stages_us: dict[str, float], retry_of: str = ""
+    ) -> str:
         """Write the intent, then hand the order over. Returns its client id.
 
-        An entry whose intent cannot be written is denied; an exit goes on
-        without. The exposure is reserved by the intent itself.
+        ``retry_of`` names the rejected order that this one follows. An entry
+        whose intent cannot be written is denied; an exit goes on without. The
+        exposure is reserved by the intent itself.
         """
         seq = self.ledger.next_seq
         name = client_id(self.mode, self.ledger.run, seq, plan.leg)
@@ -249,6 +264,7 @@ class Desk:
             notional_usd=plan.notional_usd,
             decision_price=plan.decision_price,
             sizing=plan.sizing,
+            retry_of=retry_of,
         )
         self.record(intent, cause)
         try:
@@ -285,6 +301,7 @@ class Desk:
         order = self.book.orders.get(name)
         if order is None:
             return
+        attempt = self.attempts.pop(name, None)
         now_ns = self.clock.stage_ns()
         reply_us = (now_ns - self.sent_ns.pop(name, now_ns)) / 1000
         fact = reports.of_outcome(order, outcome, reply_us)
@@ -295,6 +312,8 @@ class Desk:
         self.record(fact, order.seq)
         if outcome.code:
             self._heed(outcome)
+            if attempt is not None and untold:
+                try_again(self, attempt, order, outcome.code)
         elif untold and not self.awaiting_event_ms:
             self.awaiting_event_ms = self.now_ms()
         self.look_after(order.symbol)

@@ -249,7 +249,7 @@ class Book:
             self.state.day_trades = self.state.day_wins = 0
 
     def _intend(self, record: Record, fact: facts.OrderIntended) -> None:
-        parent = self.orders.get(fact.parent)
+        parent = self.orders.get(fact.parent or fact.retry_of)
         trigger = parent.trigger if parent else self._signal_trigger.get(record.cause, "")
         order = Order(
             client_id=fact.client_id,

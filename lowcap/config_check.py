@@ -60,6 +60,8 @@ _WITHIN: dict[str, _Bound] = {
     "order.entry_recv_window_ms": (100, 10_000),
     "order.exit_recv_window_ms": (100, 10_000),
     "order.reply_timeout_ms": (100, 10_000),
+    "order.retry_backoff": (Decimal("1.1"), 3),
+    "order.retries_max": (0, 2),
     "leverage.max": (1, 20),
     "protect.stop_deadline_ms": (100, 60_000),
 }
@@ -83,6 +85,7 @@ _ABOVE_ZERO = (
 )
 _AT_MOST: dict[str, int] = {
     "order.collar_pct": 5,
+    "order.max_retry_slippage_pct": 5,
     "limits.margin_pct_max": 30,
     "limits.mark_last_pct_max": 100,
 }
@@ -138,6 +141,9 @@ def _numbers(settings: Settings) -> Iterable[str]:
     for path, most in _AT_MOST.items():
         if _at(settings, path) > most:
             yield f"{path}: expected at most {most}"
+    order = settings.order
+    if order.max_retry_slippage_pct < order.collar_pct <= _AT_MOST["order.collar_pct"]:
+        yield "order.max_retry_slippage_pct: expected at least order.collar_pct"
     if not _all_loopback(settings):
         for path, most in _CEILINGS.items():
             if _at(settings, path) > most:

@@ -21,6 +21,7 @@ from lowcap.detection.admission import DECIDED_MS, REFUSED_COOLDOWN_S, Admission
 from lowcap.detection.rules import FAULT, Detector
 from lowcap.detection.trigger import BATCH
 from lowcap.execution.desk import Desk
+from lowcap.execution.retry import Attempt, remember
 from lowcap.feeds.session import Decoder, FeedStatus
 from lowcap.risk.sizing import Wish
 
@@ -241,7 +242,16 @@ class Flow:
         ended_ns = self._clock.stage_ns()
         stages_us["risk"] = (ended_ns - begun_ns) / 1000
         stages_us["gate_end_ns"] = ended_ns
-        self.desk.submit(answer, cause, stages_us)
+        name = self.desk.submit(answer, cause, stages_us)
+        good_ms = signal.age_ms_max - signal.age_ms
+        attempt = Attempt(
+            signal=signal,
+            target=target,
+            wish=wish,
+            cause=cause,
+            good_until_ms=self.desk.now_ms() + good_ms,
+        )
+        remember(self.desk, name, attempt)
         return True
 
     def _take(self, keys: tuple[str, ...], until_ms: int, cause: int) -> None:

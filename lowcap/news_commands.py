@@ -54,7 +54,7 @@ class NewsCommands:
             case facts.SignalRaised() as fact:
                 self._signals[fact.trigger] += 1
                 self._raised = {record.seq: fact.trigger}
-            case facts.OrderIntended(purpose="entry") if record.cause in self._raised:
+            case facts.OrderIntended(purpose="entry", retry_of="") if record.cause in self._raised:
                 self._trades[self._raised[record.cause]] += 1
             case facts.Refused() as fact if fact.trigger:
                 self._refused[fact.trigger] += 1

@@ -95,9 +95,17 @@ class Caps:
 
 @frozen(kw_only=True)
 class Orders:
-    """How orders are priced and how long the venue may take them."""
+    """How orders are priced and how long the venue may take them.
+
+    An entry that the venue refuses for its margin or its price is tried again
+    up to ``retries_max`` times: half as large, or with a collar that is
+    ``retry_backoff`` times as wide, up to ``max_retry_slippage_pct``.
+    """
 
     collar_pct: Decimal = Decimal("1.5")
+    max_retry_slippage_pct: Decimal = Decimal(5)
+    retry_backoff: Decimal = Decimal("1.5")
+    retries_max: int = 2
     entry_recv_window_ms: int = 1_000
     exit_recv_window_ms: int = 2_000
     reply_timeout_ms: int = 1_500
@@ -110,10 +118,12 @@ class Sizing:
     ``tiers`` are pairs of a capitalisation in USD and the size from there up,
     largest first. ``unknown_usd`` is for a coin without a known
     capitalisation, ``default_usd`` while no usable table is loaded.
-    ``signal_usd_max`` caps all symbols of one signal together.
+    ``signal_usd_max`` caps all symbols of one signal together. ``partial``:
+    where a limit allows less than was wished for, take what it allows; else refuse.
     """
 
     scale: Decimal = Decimal(1)
+    partial: bool = True
     default_usd: Decimal = Decimal(14_567)
     unknown_usd: Decimal = Decimal(25_000)
     signal_usd_max: Decimal = Decimal(1_000_000)

@@ -134,6 +134,11 @@ OTHER_CONTRACT = frozenset(
         *(-4001, -4002, -4006, -4007, -4013, -4014, -4003, -4004, -4005, -4023, -4164),
     }
 )
+# Definite refusals of an entry that another one, smaller or priced anew, may escape.
+TOO_LITTLE_MARGIN = frozenset({-2018, -2019, -2027})
+OUTSIDE_BAND = frozenset({-4016, -4024, -4131})
+# Too large for the leverage that is set: its brackets are not what we take them for.
+OTHER_BRACKETS = frozenset({-2027, -2028})
 
 
 def meaning_of(code: int) -> Meaning:
@@ -144,3 +149,12 @@ def meaning_of(code: int) -> Meaning:
     if code == 0:
         return Meaning(Remedy.UNKNOWN, "an error without a code: query it")
     return CODES.get(code, _STRANGE)
+
+
+def doubted_by(code: int) -> str:
+    """What an error shows that we have wrong: "clock", "contracts", "brackets", or nothing."""
+    if code in OUTSIDE_WINDOW:
+        return "clock"
+    if code in OTHER_CONTRACT:
+        return "contracts"
+    return "brackets" if code in OTHER_BRACKETS else ""

@@ -23,14 +23,24 @@ def contracts_from(info: ExchangeInfo, ladders: list[msgspec.Raw]) -> dict[str, 
     """
     brackets = {row.symbol: _ladder(row) for row in _readable(ladders, BracketRow)}
     found: dict[str, Contract] = {}
-    for row in _readable(info.symbols, SymbolRow):
-        if row.contractType != "PERPETUAL" or row.quoteAsset != "USDT":
-            continue
+    for row in _perpetuals(info):
         try:
             found[row.symbol] = _contract(row, brackets.get(row.symbol, ()))
         except (KeyError, TypeError, ValueError):
             continue
     return found
+
+
+def without_ladder(info: ExchangeInfo, ladders: list[msgspec.Raw]) -> set[str]:
+    """Trading contracts that the ladders say nothing of, as one that was listed since."""
+    known = {row.symbol for row in _readable(ladders, BracketRow)}
+    return {row.symbol for row in _perpetuals(info) if row.status == "TRADING"} - known
+
+
+def _perpetuals(info: ExchangeInfo) -> Iterator[SymbolRow]:
+    for row in _readable(info.symbols, SymbolRow):
+        if row.contractType == "PERPETUAL" and row.quoteAsset == "USDT":
+            yield row
 
 
 def _readable(rows: list[msgspec.Raw], kind: type[T]) -> Iterator[T]:

@@ -7,17 +7,24 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import trio
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from lowcap.binance.budget import Budget
-from lowcap.binance.filters import contracts_from
+from lowcap.binance.filters import contracts_from, without_ladder
 from lowcap.binance.orders import PLACE_ALGO, place_params
 from lowcap.binance.outcome import Outcome
 from lowcap.binance.rest import RestClient, VenueRefused
 from lowcap.binance.sign import Signer
 from lowcap.binance.socket import ApiSocket, outcome_of
 from lowcap.binance.symbolstreams import SymbolStreams
-from lowcap.binance.wire import AlgoView, ApiReply, OrderView, PositionRow, TradeRow
+from lowcap.binance.wire import (
+    AlgoView,
+    ApiReply,
+    ExchangeInfo,
+    OrderView,
+    PositionRow,
+    TradeRow,
+)
 from lowcap.core.account import SeenOrder, SeenPosition, Snapshot
 from lowcap.core.clock import Clock, now_ms
 from lowcap.core.contract import Contract
@@ -29,6 +36,8 @@ from lowcap.net.http import HttpPort
 from lowcap.net.net import Net
 
 PREPARERS = 6
+# Leverage brackets are good for twelve hours; the last of them is for trying to renew them.
+BRACKETS_RENEW_MS = 11 * 3_600_000
 
 
 class VenueUrls(Struct, frozen=True):
@@ -78,6 +87,12 @@ class Venue:
         self.round_trip_ms = 0.0
         self.contracts: dict[str, Contract] = {}
         self.leverage: dict[str, int] = {}
+        # When filters and brackets were read last (our wall time), and why brackets were not.
+        self.filters_ms = 0
+        self.brackets_ms = 0
+        self.brackets_fault = ""
+        self._brackets_doubted = False
+        self._ladders: list[Raw] = []
         self.wallet_usdt = Decimal(0)
         self.budget = Budget()
         self.rest = RestClient(http, urls.rest, signer, self.venue_ms, budget=self.budget)
@@ -136,8 +151,36 @@ class Venue:
             )
         if not config.canTrade:
             raise LowcapError("the account may not trade", hint="check the key's permissions")
-        self.contracts = contracts_from(info, await self.rest.brackets())
+        await self._renew_brackets(info)
+        self.contracts = contracts_from(info, self._ladders)
+        self.filters_ms = now_ms(self._clock)
         self.socket.templates.prepare(self.contracts)
+
+    def doubt_brackets(self) -> None:
+        """The venue's word shows that they have changed: read them with the contracts next time."""
+        self._brackets_doubted = True
+
+    async def _renew_brackets(self, info: ExchangeInfo) -> None:
+        """Read the brackets when it is time, or a contract has none.
+
+        Where that fails the old ones stay; ``brackets_ms`` says how old they are.
+
+        Raises:
+            VenueRefused, NotSent, NoAnswer: there are no old ones.
+        """
+        age_ms = now_ms(self._clock) - self.brackets_ms
+        fresh = 0 <= age_ms < BRACKETS_RENEW_MS and not self._brackets_doubted
+        if fresh and not without_ladder(info, self._ladders):
+            return
+        try:
+            self._ladders = await self.rest.brackets()
+        except (VenueRefused, NotSent, NoAnswer) as error:
+            if not self._ladders:
+                raise
+            self.brackets_fault = error.message
+            return
+        self.brackets_ms, self.brackets_fault = now_ms(self._clock), ""
+        self._brackets_doubted = False
 
     async def check_key(self) -> str:
         """Refuse a key that could take money away; what remains to be said about it, in words.

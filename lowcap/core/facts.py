@@ -98,7 +98,10 @@ class KeysTaken(Fact, frozen=True, kw_only=True):
 
 
 class OrderIntended(Fact, frozen=True, kw_only=True):
-    """An order about to be sent. Its client id contains this record's own ``seq``."""
+    """An order about to be sent. Its client id contains this record's own ``seq``.
+
+    ``retry_of`` is the rejected entry that this one is a further try of.
+    """
 
     client_id: str
     symbol: str
@@ -117,6 +120,7 @@ class OrderIntended(Fact, frozen=True, kw_only=True):
     notional_usd: Decimal = Decimal(0)
     decision_price: Decimal | None = None
     sizing: str = ""
+    retry_of: str = ""
 
 
 class OrderSent(Fact, frozen=True, kw_only=True):

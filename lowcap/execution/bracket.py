@@ -40,18 +40,10 @@ def missing(look: Look) -> list[Step]:
 
 def orders_owed(book: Book, protections: Protections) -> int:
     """How many exits positions and entries on their way still lack: a stop and legs for each."""
-    owed = 0
-    for symbol in book.exposed_symbols():
-        each = exits_of(protections, symbol)
-        orders = book.orders_of(symbol)
-        since = book.position(symbol).opened_seq or min(
-            (o.seq for o in orders if o.purpose is Purpose.ENTRY and not o.is_final), default=0
-        )
-        laid = sum(
-            1 for o in orders if o.purpose in (Purpose.STOP, Purpose.TAKE_PROFIT) and o.seq >= since
-        )
-        owed += max(each - laid, 0)
-    return owed
+    return sum(
+        max(exits_of(protections, symbol) - laid, 0)
+        for symbol, laid in book.figures().exits_laid.items()
+    )
 
 
 def exits_of(protections: Protections, symbol: str) -> int:

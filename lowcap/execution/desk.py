@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 
 from lowcap.binance.budget import Urgency
-from lowcap.binance.errors import OTHER_CONTRACT, OUTSIDE_WINDOW, Remedy, meaning_of
+from lowcap.binance.errors import Remedy, doubted_by, meaning_of
 from lowcap.binance.outcome import Outcome
 from lowcap.binance.userevents import AnyEvent
 from lowcap.binance.venue import Venue
@@ -37,9 +37,11 @@ from lowcap.execution import care, reports
 from lowcap.execution.bracket import orders_owed
 from lowcap.execution.events import take_event
 from lowcap.execution.prices import Prices
+from lowcap.execution.retry import Attempt, try_again
 from lowcap.ledger.writer import Ledger
 from lowcap.risk.book import Book
 from lowcap.risk.gate import EntryWish, Situation, decide, notionals
+from lowcap.risk.leverage import LeverageTables
 from lowcap.risk.protections import Protections
 from lowcap.risk.sizing import Wish, share_out, wished_notional
 from lowcap.settings import Settings
@@ -55,7 +57,8 @@ class Desk:
     The hooks are set by the shells around it: ``spawn_rest`` sends an order
     by the second road, ``spawn_cancel`` and ``spawn_close`` start tasks,
     ``settle`` finds out an unknown outcome, and ``read_again`` looks up what a
-    word of the venue says we have wrong: "clock", "contracts" or "leverage".
+    word of the venue says we have wrong: "clock", "contracts", "brackets" or
+    "leverage".
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class Desk:
         # Capitalisations, and the coin behind a symbol: what sizes go by.
         self.caps = CapTable()
         self.coin_of: Callable[[str], str] = lambda symbol: ""
+        self.tables = LeverageTables()
         self.spawn_rest: SpawnRest = lambda intent: None
         self.spawn_cancel: Callable[[str], None] = lambda client_id: None
         self.spawn_close: Callable[[str], None] = lambda symbol: None
@@ -92,6 +96,8 @@ class Desk:
         self.awaiting_event_ms = 0
         # Orders to query once a time has come, unless a trade has been told of by then.
         self.to_ask: dict[str, tuple[int, int]] = {}
+        # Entries that wait for their outcome, and how to try them again where it is a refusal.
+        self.attempts: dict[str, Attempt] = {}
         # The regular order that a triggered conditional one became, to its client id.
         self.children: dict[int, str] = {}
 
@@ -168,6 +174,16 @@ class Desk:
             leverage=self.venue.leverage,
             closing=self.closing,
             budget_lack=self._budget_lack(),
+            tables=self.tables,
+            stop_of=self.protections.stop_pct,
+            filters_age_ms=self.now_ms() - self.venue.filters_ms,
+            brackets_age_ms=self.now_ms() - self.venue.brackets_ms,
+        )
+
+    def prepare_tables(self) -> None:
+        """Work the leverage tables out anew, where contracts or settings have changed."""
+        self.tables.prepare(
+            self.venue.contracts, self.settings.leverage.max, self.protections.stop_pct
         )
 
     def _budget_lack(self) -> str:
@@ -197,14 +213,23 @@ class Desk:
         ]
         return share_out(found, sizing.signal_usd_max)
 
-    def plan(self, symbol: str, side: Side, wish: Wish) -> Refusal | OrderPlan:
+    def plan(
+        self, symbol: str, side: Side, wish: Wish, collar_pct: Decimal | None = None
+    ) -> Refusal | OrderPlan:
         """What the gate would say now; nothing is recorded, reserved or sent."""
-        wanted = EntryWish(symbol=symbol, side=side, wish=wish)
+        wanted = EntryWish(symbol=symbol, side=side, wish=wish, collar_pct=collar_pct)
         return decide(wanted, self.book, self.situation(), self.settings)
 
-    def enter(self, signal: Signal, target: Target, wish: Wish, cause: int) -> Refusal | OrderPlan:
+    def enter(
+        self,
+        signal: Signal,
+        target: Target,
+        wish: Wish,
+        cause: int,
+        collar_pct: Decimal | None = None,
+    ) -> Refusal | OrderPlan:
         """Gate, size and plan an entry for one symbol of a signal; reserves nothing yet."""
-        answer = self.plan(target.symbol, signal.side, wish)
+        answer = self.plan(target.symbol, signal.side, wish, collar_pct)
         if isinstance(answer, Refusal):
             self.refuse(answer, signal.side, signal.trigger, cause)
         return answer
@@ -223,11 +248,14 @@ class Desk:
             cause,
         )
 
-    def submit(self, plan: OrderPlan, cause: int, stages_us: dict[str, float]) -> str:
+    def submit(
+        self, plan: OrderPlan, cause: int, stages_us: dict[str, float], retry_of: str = ""
+    ) -> str:
         """Write the intent, then hand the order over. Returns its client id.
 
-        An entry whose intent cannot be written is denied; an exit goes on
-        without. The exposure is reserved by the intent itself.
+        ``retry_of`` names the rejected order that this one follows. An entry
+        whose intent cannot be written is denied; an exit goes on without. The
+        exposure is reserved by the intent itself.
         """
         seq = self.ledger.next_seq
         name = client_id(self.mode, self.ledger.run, seq, plan.leg)
@@ -249,6 +277,7 @@ class Desk:
             notional_usd=plan.notional_usd,
             decision_price=plan.decision_price,
             sizing=plan.sizing,
+            retry_of=retry_of,
         )
         self.record(intent, cause)
         try:
@@ -285,6 +314,7 @@ class Desk:
         order = self.book.orders.get(name)
         if order is None:
             return
+        attempt = self.attempts.pop(name, None)
         now_ns = self.clock.stage_ns()
         reply_us = (now_ns - self.sent_ns.pop(name, now_ns)) / 1000
         fact = reports.of_outcome(order, outcome, reply_us)
@@ -295,16 +325,16 @@ class Desk:
         self.record(fact, order.seq)
         if outcome.code:
             self._heed(outcome)
+            if attempt is not None and untold:
+                try_again(self, attempt, order, outcome.code)
         elif untold and not self.awaiting_event_ms:
             self.awaiting_event_ms = self.now_ms()
         self.look_after(order.symbol)
 
     def _heed(self, outcome: Outcome) -> None:
         """What a refusal says about more than its own order."""
-        if outcome.code in OUTSIDE_WINDOW:
-            self.read_again("clock")
-        elif outcome.code in OTHER_CONTRACT:
-            self.read_again("contracts")
+        if doubted := doubted_by(outcome.code):
+            self.read_again(doubted)
         elif outcome.remedy is Remedy.HALT and VENUE_REFUSES not in self.book.state.holds:
             why = f"{outcome.code}: {outcome.reason}"
             self.alarm(VENUE_REFUSES, why, meaning_of(outcome.code).advice)

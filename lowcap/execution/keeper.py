@@ -165,6 +165,7 @@ class Keeper:
 
     def replan(self) -> None:
         """Sizes have changed, so that leverage may: of symbols without exposure, soon."""
+        self._desk.prepare_tables()
         self._stirred.set()
 
     async def _prepare_symbols(self) -> None:
@@ -175,6 +176,8 @@ class Keeper:
         planned = plan_leverage(
             self._venue.contracts,
             desk.settings,
+            desk.tables,
+            desk.protections.stop_pct,
             lambda symbol: desk.caps.of(desk.coin_of(symbol), at_ms),
         )
         exposed = desk.book.exposed_symbols()
@@ -189,7 +192,12 @@ class Keeper:
 
     async def _read_contracts(self) -> None:
         await self._check_key()
-        await self._venue.load_contracts()
+        venue, fault = self._venue, self._venue.brackets_fault
+        await venue.load_contracts()
+        self._desk.prepare_tables()
+        if venue.brackets_fault and venue.brackets_fault != fault:
+            text = f"leverage brackets could not be read again: {venue.brackets_fault}"
+            self._desk.alarm("brackets", text, "entries go on until the old ones are 12 h old")
         self.on_contracts()
 
     async def _check_key(self) -> None:
@@ -294,7 +302,9 @@ class Keeper:
         if what == "clock":
             self._measure.set()
             return
-        self._reread = self._reread or what == "contracts"
+        if what == "brackets":
+            self._venue.doubt_brackets()
+        self._reread = self._reread or what in ("contracts", "brackets")
         self._stirred.set()
 
     def _watch_clock(self) -> None:

@@ -127,7 +127,8 @@ def _order(fact: facts.OrderIntended) -> str:
     price = f" at {wire(fact.price)}" if fact.price is not None else ""
     trigger = f" when mark reaches {wire(fact.trigger_price)}" if fact.trigger_price else ""
     sizing = f" ({fact.sizing})" if fact.sizing else ""
-    return f"{what}{qty}{price}{trigger}{sizing}"
+    again = f", another try of {fact.retry_of}" if fact.retry_of else ""
+    return f"{what}{qty}{price}{trigger}{sizing}{again}"
 
 
 def _update(fact: facts.OrderUpdated) -> Line:

@@ -7,6 +7,7 @@ of the records seen, so that a restart arrives at the same book.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
@@ -26,6 +27,7 @@ from lowcap.risk.book_state import (
     raise_stop,
     unsettled_qty,
 )
+from lowcap.risk.figures import Figures
 
 FINAL_ORDERS_KEPT = 200
 
@@ -42,6 +44,7 @@ class Book:
         # Indexes over ``state.orders``: kept small, so that a decision costs no scan.
         self._by_symbol: dict[str, dict[str, Order]] = {}
         self._entering: dict[str, Order] = {}
+        self._figures = Figures()
 
     # -- reading ----------------------------------------------------------
 
@@ -86,21 +89,23 @@ class Book:
 
     def exposure_qty(self, symbol: str) -> Decimal:
         """The largest position that could result: held plus everything on its way."""
-        return self.exposures().get(symbol, ZERO)
+        return self.figures().exposures.get(symbol, ZERO)
 
-    def exposures(self) -> dict[str, Decimal]:
-        """``exposure_qty`` of every symbol that has any, in one pass.
+    def exposures(self) -> Mapping[str, Decimal]:
+        """``exposure_qty`` of every symbol that has any; held and on its way."""
+        return self.figures().exposures
 
-        Held is what the venue says or our fills add up to, whichever is more:
-        either may be ahead of the other.
-        """
-        found: dict[str, Decimal] = {}
-        for symbol, position in self.state.positions.items():
-            if position.qty or position.own_qty:
-                found[symbol] = max(abs(position.qty), abs(position.own_qty))
-        for symbol in {order.symbol for order in self._entering.values()}:
-            found[symbol] = found.get(symbol, ZERO) + abs(self.pending_qty(symbol))
-        return found
+    def figures(self) -> Figures:
+        """What a decision needs of every exposed symbol."""
+        while self._figures.touched:
+            symbol = self._figures.touched.pop()
+            entering = symbol in {order.symbol for order in self._entering.values()}
+            self._figures.look_at(
+                self.position(symbol),
+                self._by_symbol.get(symbol, {}).values(),
+                self.pending_qty(symbol) if entering else None,
+            )
+        return self._figures
 
     def price_known(self, symbol: str) -> Decimal:
         """What one unit is worth where no quote says so: its entry, or the limit it is sent at."""
@@ -188,6 +193,8 @@ class Book:
         self.state = msgspec.json.decode(fact.book, type=BookState)
         self._by_symbol.clear()
         self._entering.clear()
+        self._figures = Figures()
+        self._figures.touched.update(self.state.positions)
         self.entries_ms.clear()
         for order in self.orders.values():
             self._index(order)
@@ -195,6 +202,7 @@ class Book:
                 self.entries_ms.append(order.timestamp_ms)
 
     def _index(self, order: Order) -> None:
+        self._figures.touched.add(order.symbol)
         self._by_symbol.setdefault(order.symbol, {})[order.client_id] = order
         if order.purpose is Purpose.ENTRY and unsettled_qty(order) > ZERO:
             self._entering[order.client_id] = order
@@ -209,7 +217,7 @@ class Book:
             self.state.day_trades = self.state.day_wins = 0
 
     def _intend(self, record: Record, fact: facts.OrderIntended) -> None:
-        parent = self.orders.get(fact.parent)
+        parent = self.orders.get(fact.parent or fact.retry_of)
         trigger = parent.trigger if parent else self._signal_trigger.get(record.cause, "")
         order = Order(
             client_id=fact.client_id,
@@ -298,6 +306,7 @@ class Book:
         position.fill_ms = max(position.fill_ms, fact.venue_ms)
 
     def _own(self, symbol: str, record: Record) -> Position:
+        self._figures.touched.add(symbol)
         position = self.state.positions.get(symbol)
         if position is None:
             position = Position(symbol=symbol)
@@ -317,6 +326,7 @@ class Book:
 
     def _close_position(self, fact: facts.PositionClosed) -> None:
         position = self.state.positions.get(fact.symbol)
+        self._figures.touched.add(fact.symbol)
         if position is not None:
             # Its times stay: a fill reported late must not open it again.
             self.state.positions[fact.symbol] = Position(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from lowcap.core.contract import Contract
 from lowcap.core.messages import OrderPlan, Purpose, Quote, Refusal, TradingState
@@ -22,17 +22,23 @@ from lowcap.core.money import (
     percent_of,
 )
 from lowcap.risk.book import Book
-from lowcap.risk.sizing import Size, size_entry
+from lowcap.risk.figures import newest_within
+from lowcap.risk.leverage import LeverageTables, StopOf
+from lowcap.risk.sizing import Size, VenueBounds, is_bound, size_entry
 from lowcap.settings import Settings
 
 CLOCK_OFFSET_MS_MAX = 250
+FILTERS_AGE_MS_MAX = 15 * 60_000
+BRACKETS_AGE_MS_MAX = 12 * 3_600_000
 
 
 class Situation(Struct, kw_only=True):
     """What the desk knows at this instant, beside the book.
 
     ``budget_lack`` says which of the venue's limits leaves no room for an
-    entry and its exits; empty where there is room.
+    entry and its exits; empty where there is room. ``stop_of`` gives the
+    distance to the stop where it is not the same for all symbols; the ages are
+    those of what the venue said about its contracts.
     """
 
     now_ms: int
@@ -46,14 +52,22 @@ class Situation(Struct, kw_only=True):
     leverage: dict[str, int]
     closing: Mapping[str, int]
     budget_lack: str = ""
+    tables: LeverageTables = field(default_factory=LeverageTables)
+    stop_of: StopOf | None = None
+    filters_age_ms: int = 0
+    brackets_age_ms: int = 0
 
 
 class EntryWish(Struct, frozen=True, kw_only=True):
-    """What detection, or an operator, wants. ``wish`` is dollars and where they come from."""
+    """What detection, or an operator, wants. ``wish`` is dollars and where they come from.
+
+    ``collar_pct`` takes the place of the configured one in a second try.
+    """
 
     symbol: str
     side: Side
     wish: tuple[Decimal, str]
+    collar_pct: Decimal | None = None
 
 
 Found = tuple[str, str, str]
@@ -83,6 +97,7 @@ def _checks(wish: EntryWish, book: Book, now: Situation, settings: Settings) -> 
     if now.budget_lack:
         yield "venue-budget", now.budget_lack, "80 % of each limit of the venue"
     yield from _symbol_checks(wish, book, now)
+    yield from _venue_word_checks(now)
     yield from _price_checks(wish, now, settings)
     yield from _rate_checks(book, now, settings)
 
@@ -117,6 +132,16 @@ def _symbol_checks(wish: EntryWish, book: Book, now: Situation) -> Iterator[Foun
             yield "opposite-position", f"{held}", f"none against {wish.side}"
 
 
+def _venue_word_checks(now: Situation) -> Iterator[Found]:
+    """What the venue said about grids, limits and brackets must not be too old."""
+    for check, age_ms, most_ms in (
+        ("filters-stale", now.filters_age_ms, FILTERS_AGE_MS_MAX),
+        ("brackets-stale", now.brackets_age_ms, BRACKETS_AGE_MS_MAX),
+    ):
+        if not age_ms <= most_ms:
+            yield check, f"{age_ms // 60_000} min", f"{most_ms // 60_000} min"
+
+
 def _price_checks(wish: EntryWish, now: Situation, settings: Settings) -> Iterator[Found]:
     quote = now.quotes.get(wish.symbol)
     limits = settings.limits
@@ -141,7 +166,7 @@ def _rate_checks(book: Book, now: Situation, settings: Settings) -> Iterator[Fou
         (1_000, limits.entries_per_s_max, "entries-per-second"),
         (60_000, limits.entries_per_min_max, "entries-per-minute"),
     ):
-        recent = sum(1 for at in book.entries_ms if now.now_ms - at < window_ms)
+        recent = newest_within(book.entries_ms, now.now_ms, window_ms)
         if not recent < most:
             yield name, f"{recent}", f"{most}"
     loss = -book.day_result()
@@ -161,25 +186,34 @@ def _plan(wish: EntryWish, book: Book, now: Situation, settings: Settings) -> Or
     exposed = notionals(book, now.quotes)
     if wish.symbol not in exposed and not len(exposed) < settings.limits.open_positions_max:
         return no("open-positions", f"{len(exposed)}", f"{settings.limits.open_positions_max}")
+    price = _collar_price(contract, mark, wish.side, wish.collar_pct or settings.order.collar_pct)
+    if not contract.price_min <= price <= contract.price_max:
+        return no("price-range", f"{price}", f"{contract.price_min} to {contract.price_max}")
     size = size_entry(
         wish.wish,
         settings.limits,
-        contract,
+        _venue_bounds(contract, now, settings, price),
         leverage=leverage,
         held_usd=exposed.get(wish.symbol, ZERO),
         gross_usd=sum(exposed.values(), ZERO),
         margin_available_usd=now.margin_available_usd,
     )
+    is_cut = is_bound(wish.wish[1]) or size.notional_usd < size.wished_usd
+    if is_cut and not settings.sizing.partial:
+        return no(
+            "size-cut",
+            f"{size.wished_usd:,.2f} USD wished, sizing.partial is off",
+            f"{size.notional_usd:,.2f} USD by {size.decided_by}",
+        )
     qty = min(floor_to_step(size.notional_usd / mark, contract.step), contract.qty_max)
-    if not qty >= contract.qty_min or not qty * mark >= contract.notional_min:
+    # The venue values an order at its own limit price, which is below mark in a sale.
+    least = min(price, mark)
+    if not qty >= contract.qty_min or not qty * least >= contract.notional_min:
         return no(
             "size",
-            f"{qty * mark:.2f} USD ({size.decided_by})",
-            f"at least {max(contract.notional_min, contract.qty_min * mark):.2f} USD",
+            f"{qty * least:.2f} USD ({size.decided_by})",
+            f"at least {max(contract.notional_min, contract.qty_min * least):.2f} USD",
         )
-    price = _collar_price(contract, mark, wish.side, settings.order.collar_pct)
-    if not contract.price_min <= price <= contract.price_max:
-        return no("price-range", f"{price}", f"{contract.price_min} to {contract.price_max}")
     return OrderPlan(
         symbol=wish.symbol,
         side=wish.side,
@@ -194,6 +228,22 @@ def _plan(wish: EntryWish, book: Book, now: Situation, settings: Settings) -> Or
         decision_price=mark,
         sizing=_words(size, leverage),
     )
+
+
+def _venue_bounds(
+    contract: Contract, now: Situation, settings: Settings, price: Decimal
+) -> VenueBounds:
+    """Bracket, liquidation distance and largest order, in USD at mark.
+
+    The venue counts a position at the limit price of the order that builds it:
+    where that is above mark, less fits.
+    """
+    mark = now.quotes[contract.symbol].mark
+    stop_pct = now.stop_of(contract.symbol) if now.stop_of else settings.protect.stop_pct
+    table = now.tables.of(contract, settings.leverage.max, stop_pct)
+    bracket, liquidation = table.bounds(now.leverage[contract.symbol])
+    worst = max(mark, price)
+    return VenueBounds(bracket * mark / worst, liquidation * mark / worst, contract.qty_max * mark)
 
 
 def _collar_price(contract: Contract, mark: Decimal, side: Side, collar_pct: Decimal) -> Decimal:

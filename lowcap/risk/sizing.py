@@ -8,7 +8,6 @@ from decimal import Decimal
 from msgspec import Struct
 
 from lowcap.core.caps import Cap, NoCap
-from lowcap.core.contract import Contract
 from lowcap.core.money import ZERO, percent_of
 from lowcap.settings import Limits, Sizing
 
@@ -78,10 +77,26 @@ def share_out(wishes: Sequence[Wish], most: Decimal) -> list[Wish]:
     return shares
 
 
+def is_bound(word: str) -> bool:
+    """Whether what decided a wish is a limit that has cut it already, and not where it comes from.
+
+    Limits are named by their path in the configuration.
+    """
+    return word.startswith(("limits.", "sizing."))
+
+
+class VenueBounds(Struct, frozen=True):
+    """What the venue's side of an entry allows, in USD at mark, beside what is held already."""
+
+    bracket_usd: Decimal
+    liquidation_usd: Decimal
+    order_usd: Decimal
+
+
 def size_entry(
     wish: Wish,
     limits: Limits,
-    contract: Contract,
+    venue: VenueBounds,
     *,
     leverage: int,
     held_usd: Decimal,
@@ -96,7 +111,9 @@ def size_entry(
         (limits.position_notional_usd_max - held_usd, "limits.position_notional_usd_max"),
         (limits.gross_notional_usd_max - gross_usd, "limits.gross_notional_usd_max"),
         (margin * leverage - held_usd, "limits.margin_pct_max"),
-        (contract.notional_cap_at(leverage) - held_usd, f"venue bracket at {leverage}x"),
+        (venue.bracket_usd - held_usd, f"venue bracket at {leverage}x"),
+        (venue.liquidation_usd - held_usd, f"liquidation distance at {leverage}x"),
+        (venue.order_usd, "venue's largest order"),
     ]
     notional, decided_by = min(bounds, key=lambda bound: bound[0])
     return Size(max(notional, ZERO), decided_by, wish[0])

@@ -23,10 +23,10 @@ GOOD = {"canTrade": True, "dualSidePosition": False, "multiAssetsMargin": False}
 XRP = listed_contracts()["XRPUSDT"][0]
 
 
-def venue(*answers: Any) -> tuple[Venue, FakeHttp]:
+def venue(*answers: Any, clock: LoopClock | None = None) -> tuple[Venue, FakeHttp]:
     http = FakeHttp(*answers)
     urls = VenueUrls("http://x", "ws://x", "ws://x")
-    clock = LoopClock(v.AT_MS * 1_000_000)
+    clock = clock or LoopClock(v.AT_MS * 1_000_000)
     return Venue(MemoryNet(), http, http, urls, HMAC, clock, random.Random(1)), http
 
 
@@ -62,6 +62,67 @@ async def test_contracts_are_loaded() -> None:
     )
     await there.load_contracts()
     assert there.contracts == {"XRPUSDT": XRP}
+
+
+HOUR_MS = 3_600_000
+ENCODE = msgspec.json.Encoder(decimal_format="number").encode
+LIST = (reply(ENCODE({"symbols": [contract_view(XRP)]})), reply(GOOD))
+LADDERS = reply(ENCODE([bracket_view(XRP)]))
+BUSY = reply({"code": -1016, "msg": "in maintenance"}, 400)
+
+
+class HandClock(LoopClock):
+    """A clock that is set by hand."""
+
+    at_ms = v.AT_MS
+
+    def now_ns(self) -> int:
+        return self.at_ms * 1_000_000
+
+
+async def test_brackets_are_kept_for_hours_and_filters_are_not() -> None:
+    clock = HandClock(0)
+    there, http = venue(*LIST, LADDERS, *LIST, *LIST, LADDERS, clock=clock)
+    for after_ms, asked in ((0, 3), (11 * HOUR_MS - 1, 5), (1, 8)):
+        clock.at_ms += after_ms
+        await there.load_contracts()
+        assert (len(http.asked), there.filters_ms) == (asked, clock.at_ms)
+    assert there.contracts == {"XRPUSDT": XRP}
+    assert there.brackets_ms == v.AT_MS + 11 * HOUR_MS
+
+
+async def test_brackets_survive_a_refused_renewal_and_tell_their_age() -> None:
+    clock = HandClock(0)
+    there, _ = venue(*LIST, LADDERS, *LIST, BUSY, *LIST, LADDERS, clock=clock)
+    await there.load_contracts()
+    clock.at_ms += 11 * HOUR_MS
+    await there.load_contracts()
+    assert there.contracts == {"XRPUSDT": XRP}
+    assert (there.brackets_ms, there.filters_ms) == (v.AT_MS, clock.at_ms)
+    assert "in maintenance" in there.brackets_fault
+    await there.load_contracts()
+    assert (there.brackets_ms, there.brackets_fault) == (clock.at_ms, "")
+
+
+async def test_without_any_brackets_there_are_no_contracts() -> None:
+    there, _ = venue(*LIST, BUSY)
+    with pytest.raises(VenueRefused):
+        await there.load_contracts()
+    assert (there.contracts, there.filters_ms) == ({}, 0)
+
+
+async def test_brackets_are_read_sooner_for_a_new_contract_and_where_they_are_in_doubt() -> None:
+    new = msgspec.structs.replace(XRP, symbol="NEWUSDT", base="NEW")
+    both = (reply(ENCODE({"symbols": [contract_view(XRP), contract_view(new)]})), reply(GOOD))
+    ladders = reply(ENCODE([bracket_view(XRP), bracket_view(new)]))
+    there, http = venue(*LIST, LADDERS, *both, ladders, *both, *both, ladders)
+    for asked in (3, 6, 8):
+        await there.load_contracts()
+        assert len(http.asked) == asked
+    assert there.contracts["NEWUSDT"] == new
+    there.doubt_brackets()
+    await there.load_contracts()
+    assert len(http.asked) == 11
 
 
 async def test_leverage_counts_only_where_the_venue_took_it() -> None:

@@ -19,8 +19,8 @@ from msgspec import Raw, Struct
 from lowcap.core import facts
 from lowcap.core.messages import OrderPlan, Purpose
 from lowcap.core.money import ZERO, Side, floor_to_step
-from lowcap.core.order import Status
-from lowcap.risk.book import Book
+from lowcap.core.order import Order, Status
+from lowcap.risk.book import Book, unsettled_qty
 from lowcap.risk.gate import decide
 from tests.risk.risk_kit import CONTRACTS, MARKS, D, Story, quote, situation, wish
 from tests.risk.risk_kit import settings as make_settings
@@ -202,6 +202,17 @@ class GateAndBook(RuleBasedStateMachine):
         if not isinstance(fact, facts.PositionSeen):
             self.story.tell(fact)
 
+    @rule(symbol=st.sampled_from(SYMBOLS), leg=st.sampled_from(["s", "t1"]))
+    def lay_an_exit(self, symbol: str, leg: str) -> None:
+        purpose = Purpose.STOP if leg == "s" else Purpose.TAKE_PROFIT
+        held = self.held[symbol]
+        if held:
+            side = Side.SELL if held > 0 else Side.BUY
+            name = self.story.send(
+                symbol=symbol, side=side, purpose=purpose, qty=abs(held), reduce_only=True, leg=leg
+            )
+            self.story.update(name, "expired")
+
     @rule(symbol=st.sampled_from(SYMBOLS), factor=st.sampled_from([D("0.9"), D("1.1")]))
     def move(self, symbol: str, factor: Decimal) -> None:
         self.marks[symbol] = (self.marks[symbol] * factor).quantize(D("0.0001"))
@@ -226,6 +237,23 @@ class GateAndBook(RuleBasedStateMachine):
             worst = max(abs(self.held[symbol]), abs(self._worst(symbol)))
             assert self.story.book.exposure_qty(symbol) >= worst, symbol
 
+    @invariant()
+    def what_is_kept_ready_is_what_a_look_at_everything_gives(self) -> None:
+        book = self.story.book
+        found, laid = {}, {}
+        entering = {o.symbol for o in book.orders.values() if _may_add(o)}
+        held = {p.symbol for p in book.state.positions.values() if p.qty or p.own_qty}
+        for symbol in held | entering:
+            position, orders = book.position(symbol), book.orders_of(symbol)
+            pending = sum((o.side.sign * unsettled_qty(o) for o in orders if _may_add(o)), ZERO)
+            found[symbol] = max(abs(position.qty), abs(position.own_qty)) + abs(pending)
+            entries = [o.seq for o in orders if o.purpose is Purpose.ENTRY and not o.is_final]
+            since = position.opened_seq or min(entries, default=0)
+            exits = [o for o in orders if o.purpose in (Purpose.STOP, Purpose.TAKE_PROFIT)]
+            laid[symbol] = sum(1 for o in exits if o.seq >= since)
+        assert book.exposures() == found
+        assert book.figures().exits_laid == laid
+
     def teardown(self) -> None:
         while self.order_events:
             self._hear(self.order_events.popleft())
@@ -237,6 +265,10 @@ class GateAndBook(RuleBasedStateMachine):
             if all(t.over for t in self.truths if t.symbol == symbol):
                 assert self.story.book.pending_qty(symbol) == ZERO
                 assert self.story.book.exposure_qty(symbol) == abs(self.held[symbol])
+
+
+def _may_add(order: Order) -> bool:
+    return order.purpose is Purpose.ENTRY and unsettled_qty(order) > ZERO
 
 
 TestGateAndBook = GateAndBook.TestCase

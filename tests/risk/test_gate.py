@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import attrs
 import msgspec
 import pytest
 
 from lowcap.core import facts
 from lowcap.core.messages import OrderPlan, Purpose, Quote, Refusal, TradingState
 from lowcap.core.money import Side
+from lowcap.risk.figures import newest_within
 from lowcap.risk.gate import decide, gross_exposure
+from lowcap.settings import Sizing
 from tests.risk.risk_kit import (
     BTC,
     CONTRACTS,
@@ -65,6 +69,11 @@ SITUATIONS: list[tuple[str, dict[str, Any], str, str]] = [
      "at least 5.00 USD"),
     ("size", {"leverage": {XRP: 100}, "contracts": contract(brackets=())},
      "0.00 USD (venue bracket at 100x)", "at least 5.00 USD"),
+    ("filters-stale", {"filters_age_ms": 900_001}, "15 min", "15 min"),
+    ("filters-stale", {"filters_age_ms": 1_800_000}, "30 min", "15 min"),
+    ("brackets-stale", {"brackets_age_ms": 43_260_000}, "721 min", "720 min"),
+    ("size", {"leverage": {XRP: 25}}, "0.00 USD (liquidation distance at 25x)",
+     "at least 5.00 USD"),
     ("price-range", {"contracts": contract(price_max=D("1.5"))}, "1.9285", "0.0001 to 1.5"),
 ]  # fmt: skip
 
@@ -234,3 +243,87 @@ def test_one_order_never_exceeds_the_venues_largest() -> None:
     plan = decide(wish(), Story().book, small, settings())
     assert isinstance(plan, OrderPlan)
     assert plan.qty == 100
+
+
+def test_what_the_venue_said_is_good_until_it_is_too_old() -> None:
+    edge = situation(filters_age_ms=900_000, brackets_age_ms=43_200_000)
+    assert isinstance(decide(wish(), Story().book, edge, settings()), OrderPlan)
+
+
+def _made(usd: str, changes: dict[str, Any], **sizing: Any) -> OrderPlan | Refusal:
+    made = attrs.evolve(
+        settings(
+            order_notional_usd_max=D(10**6),
+            position_notional_usd_max=D(10**6),
+            gross_notional_usd_max=D(10**7),
+        ),
+        sizing=Sizing(**sizing),
+    )
+    return decide(wish(usd=usd), Story().book, situation(**changes), made)
+
+
+CUTS: list[tuple[str, dict[str, Any], str]] = [
+    ("500000", {"margin_available_usd": D(10_000)}, "60,000.00 USD by limits.margin_pct_max"),
+    ("1500000", {"margin_available_usd": D(10**9)},
+     "210,837.44 USD by liquidation distance at 20x"),
+    ("5000000", {"leverage": {XRP: 10}, "margin_available_usd": D(10**9)},
+     "1,000,000.00 USD by limits.order_notional_usd_max"),
+    ("50000", {"contracts": contract(qty_max=D(100))}, "190.00 USD by venue's largest order"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("usd", "changes", "limit"), CUTS)
+def test_a_limit_cuts_the_wish_or_refuses_it_by_name(
+    usd: str, changes: dict[str, Any], limit: str
+) -> None:
+    plan = _made(usd, changes)
+    assert isinstance(plan, OrderPlan)
+    most, _, by = limit.partition(" USD by ")
+    assert plan.notional_usd <= D(most.replace(",", "")) < plan.notional_usd + 1
+    assert f"cut by {by}" in plan.sizing
+    assert refusal(_made(usd, changes, partial=False)) == (
+        "size-cut", f"{D(usd):,.2f} USD wished, sizing.partial is off", limit
+    )  # fmt: skip
+
+
+def test_without_partial_a_wish_that_fits_is_taken_and_one_cut_before_is_not() -> None:
+    made = attrs.evolve(settings(), sizing=Sizing(partial=False))
+    assert isinstance(decide(wish(), Story().book, situation(), made), OrderPlan)
+    cut = msgspec.structs.replace(wish(), wish=(D(5_000), "sizing.signal_usd_max"))
+    check, _, limit = refusal(decide(cut, Story().book, situation(), made))
+    assert (check, limit) == ("size-cut", "5,000.00 USD by sizing.signal_usd_max")
+
+
+def test_a_sale_is_large_enough_at_its_own_limit_price() -> None:
+    for side, usd in ((Side.BUY, "5.7"), (Side.SELL, "7.6")):
+        plan = decide(wish(side=side, usd=usd), Story().book, situation(), settings())
+        assert isinstance(plan, OrderPlan)
+        assert plan.qty is not None
+        assert plan.price is not None
+        assert plan.qty * min(plan.price, D("1.9")) >= 5
+    edge = situation(contracts=contract(notional_min=D("5.7")))
+    assert isinstance(decide(wish(usd="5.7"), Story().book, edge, settings()), OrderPlan)
+    check, measured, _ = refusal(
+        decide(wish(side=Side.SELL, usd="5.7"), Story().book, edge, settings())
+    )
+    assert (check, measured) == ("size", "5.61 USD (trigger)")
+
+
+def test_the_stop_of_the_symbol_bounds_the_position() -> None:
+    wide = situation(margin_available_usd=D(10**9), stop_of=lambda symbol: D(3))
+    check, measured, _ = refusal(decide(wish(), Story().book, wide, settings()))
+    assert (check, measured) == ("size", "0.00 USD (liquidation distance at 20x)")
+
+
+def test_a_second_try_brings_its_own_collar() -> None:
+    second = msgspec.structs.replace(wish(), collar_pct=D(3))
+    plan = decide(second, Story().book, situation(), settings())
+    assert isinstance(plan, OrderPlan)
+    assert plan.price == D("1.9570")
+
+
+def test_only_the_entries_of_the_window_count() -> None:
+    times = deque([1, 500, 900, 1_500, 1_600])
+    counts = [newest_within(times, 1_600, window) for window in (1, 100, 101, 701, 10_000)]
+    assert counts == [1, 1, 2, 3, 5]
+    assert newest_within(deque(), 1_600, 1_000) == 0

@@ -5,14 +5,21 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lowcap.core.caps import Cap, NoCap
-from lowcap.risk.leverage import safe_leverage
-from lowcap.risk.sizing import TIER_NAMES, share_out, size_entry, tier_of, wished_notional
+from lowcap.risk.leverage import LeverageTable
+from lowcap.risk.sizing import (
+    TIER_NAMES,
+    VenueBounds,
+    is_bound,
+    share_out,
+    size_entry,
+    tier_of,
+    wished_notional,
+)
 from lowcap.settings import Sizing
 from tests.risk.risk_kit import BTC, CONTRACTS, XRP, D, limits
 
@@ -27,14 +34,27 @@ CASES: list[tuple[dict[str, Any], str, str]] = [
     ({"margin_available_usd": "5000", "held_usd": "20000"}, "10000", "limits.margin_pct_max"),
     ({"leverage": 75}, "20000", "venue bracket at 75x"),
     ({"leverage": 75, "held_usd": "15000"}, "5000", "venue bracket at 75x"),
+    ({"liquidation_usd": "39999"}, "39999", "liquidation distance at 20x"),
+    ({"liquidation_usd": "39999", "held_usd": "1000"}, "38999", "liquidation distance at 20x"),
+    ({"order_usd": "700", "held_usd": "1000"}, "700", "venue's largest order"),
+    ({"order_usd": "40000"}, "40000", "trigger"),
 ]
+
+
+def _venue(given: dict[str, Any]) -> VenueBounds:
+    bracket, liquidation = LeverageTable(CONTRACTS[XRP], 75, D("0.1")).bounds(
+        given.get("leverage", 20)
+    )
+    if "liquidation_usd" in given:
+        liquidation = D(given["liquidation_usd"])
+    return VenueBounds(bracket, liquidation, D(given.get("order_usd", 10**9)))
 
 
 def size(**given: Any) -> tuple[Decimal, str]:
     found = size_entry(
         (D(given.get("wish", "40000")), "trigger"),
         limits(),
-        CONTRACTS[XRP],
+        _venue(given),
         leverage=given.get("leverage", 20),
         held_usd=D(given.get("held_usd", 0)),
         gross_usd=D(given.get("gross_usd", 0)),
@@ -49,6 +69,12 @@ def test_the_smallest_limit_wins_and_is_named(
     given_: dict[str, Any], notional: str, decided_by: str
 ) -> None:
     assert size(**given_) == (D(notional), decided_by)
+
+
+def test_what_has_been_cut_already_is_told_from_where_a_wish_comes_from() -> None:
+    sources = [wished_notional(Sizing(), XRP, usd, D(9))[1] for usd in (None, D(1))]
+    assert [is_bound(word) for word in [*sources, *(cap.value for cap in NoCap)]] == [False] * 4
+    assert is_bound(share_out([(D(9), "trigger")], D(1))[0][1])
 
 
 USD = st.decimals("0", "200000", places=2)
@@ -68,6 +94,8 @@ def test_no_limit_is_ever_exceeded(
         assert notional + gross <= 100_000
         assert (notional + held) / leverage <= margin * 30 / 100
         assert notional + held <= CONTRACTS[XRP].notional_cap_at(leverage)
+        table = LeverageTable(CONTRACTS[XRP], 20, D("0.1"))
+        assert notional + held <= table.largest(leverage)
 
 
 def test_the_wish_is_the_triggers_else_the_symbols_else_the_default() -> None:
@@ -165,29 +193,3 @@ def test_a_signal_never_exceeds_its_dollars(wishes: list[Decimal], most: Decimal
     for (share, word), usd in zip(shares, wishes, strict=True):
         assert 0 <= share <= usd
         assert (word == "a") is (share == usd)
-
-
-@given(
-    st.sampled_from([CONTRACTS[XRP], CONTRACTS[BTC]]),
-    st.decimals("1", "20000000", places=0),
-    st.integers(1, 20),
-    st.decimals("0.1", "40", places=1),
-)
-def test_liquidation_is_at_least_twice_as_far_as_the_stop(
-    contract: Any, notional: Decimal, most: int, stop_pct: Decimal
-) -> None:
-    leverage = safe_leverage(contract, notional, most, stop_pct)
-    assert 1 <= leverage <= most
-    ratio = contract.maintenance_margin(notional) / notional
-    distance = D(1) / leverage - ratio
-    assert leverage == 1 or distance * 100 >= 2 * stop_pct
-    assert leverage == 1 or notional <= contract.notional_cap_at(leverage)
-    if leverage < min(most, contract.leverage_for(notional, most)):
-        assert (D(1) / (leverage + 1) - ratio) * 100 < 2 * stop_pct
-
-
-def test_leverage_of_a_contract_without_a_ladder_or_a_size() -> None:
-    bare = msgspec.structs.replace(CONTRACTS[XRP], brackets=())
-    assert safe_leverage(bare, D(10_000), 20, D(2)) == 1
-    assert safe_leverage(bare, D(0), 20, D(2)) == 1
-    assert safe_leverage(CONTRACTS[XRP], D(0), 20, D(2)) == 20

@@ -1,0 +1,53 @@
+"""What a decision needs of every symbol, kept ready: only what was touched is worked out again."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection
+from decimal import Decimal
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from lowcap.core.messages import Purpose
+from lowcap.core.money import ZERO
+from lowcap.core.order import Order
+
+if TYPE_CHECKING:
+    from lowcap.risk.book import Position
+
+_EXITS = (Purpose.STOP, Purpose.TAKE_PROFIT)
+
+
+class Figures:
+    """Figures of the exposed symbols; the book says which symbols something happened to.
+
+    ``exposures`` are the largest positions that could result, ``exits_laid``
+    how many stops and legs a position, or an entry on its way, has been given.
+    """
+
+    def __init__(self) -> None:
+        self.exposures: dict[str, Decimal] = {}
+        self.exits_laid: dict[str, int] = {}
+        self.touched: set[str] = set()
+
+    def look_at(
+        self, position: Position, orders: Collection[Order], pending: Decimal | None
+    ) -> None:
+        """Work one symbol out; ``pending`` is what its entries may still add, None without any."""
+        symbol = position.symbol
+        if not (position.qty or position.own_qty) and pending is None:
+            self.exposures.pop(symbol, None)
+            self.exits_laid.pop(symbol, None)
+            return
+        # Held is what the venue says or our fills add up to: either may be ahead of the other.
+        held = max(abs(position.qty), abs(position.own_qty))
+        self.exposures[symbol] = held + abs(pending or ZERO)
+        since = position.opened_seq or min(
+            (o.seq for o in orders if o.purpose is Purpose.ENTRY and not o.is_final), default=0
+        )
+        self.exits_laid[symbol] = sum(1 for o in orders if o.purpose in _EXITS and o.seq >= since)
+
+
+def newest_within(times_ms: deque[int], now_ms: int, window_ms: int) -> int:
+    """How many of ``times_ms``, oldest first, lie in the ``window_ms`` before ``now_ms``."""
+    return sum(1 for _ in takewhile(lambda at: now_ms - at < window_ms, reversed(times_ms)))

@@ -32,6 +32,7 @@ from lowcap.core.plain import plain
 from lowcap.intake import CONNECTED
 from lowcap.news_commands import NewsCommands
 from lowcap.risk.gate import gross_exposure
+from lowcap.risk_commands import RiskCommands
 from lowcap.rows import event_of, feed_row, hold_row, order_row, position_row, stop_of, unrealized
 
 EVENTS_KEPT = 1_500
@@ -68,6 +69,7 @@ class Commands:
             "version": self._version,
             **Actions(self._ready).handlers,
             **self._news.handlers,
+            **RiskCommands(self._ready).handlers,
         }
 
     # -- what the control server asks of us -----------------------------------

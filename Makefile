@@ -29,11 +29,12 @@ format: $(READY) ## rewrite the sources in the house's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY) ## detection, wire to wire, a flood: each beside a baseline
+bench: $(READY) ## detection, wire to wire, a flood, orders, the gate: each beside a baseline
 	$(BIN)/python -m bench.detection
 	$(BIN)/python -m bench.wire_to_wire
 	$(BIN)/python -m bench.flood
 	$(BIN)/python -m bench.orders
+	$(BIN)/python -m bench.gate
 
 soak: $(READY) ## ten minutes of looping news: trades, memory, log (10 min)
 	$(BIN)/python -m tests.long.soak

@@ -3,8 +3,8 @@
     python -m bench.wire_to_wire [ROUNDS] [--json FILE]
 
 Feed server and exchange live in this process, so both ends read one clock.
-The daemon and the baseline are processes of their own and take turns, round by
-round, on the same frames.
+The daemon, the same daemon without its gate (bench.ungated), and the baseline
+are processes of their own and take turns, round by round, on the same frames.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ FRAMES_PER_ROUND = 20  # as many positions as the shipped limits allow
 PACE_S = 0.03
 RECEIPT_WITHIN_S = 2.0
 KEYS = {"api-key": "bench-key", "api-secret": "bench-secret"}
+UNGATED = "ungated"
+# Each system and the feed that it hears.
+SYSTEMS = (("lowcap", "tokyo"), (UNGATED, UNGATED), ("baseline", "baseline"))
 STAGES = ("parse", "detect", "risk", "prepare", "submit")
 # Hours of trades within a minute: more than the venue allows anybody.
 LIMITS = Limits().times(400)
@@ -61,16 +65,21 @@ class Bench:
 
     def __init__(self) -> None:
         self.feeds = FeedServer(SocketNet(), SystemClock())
-        self.exchange = PaperServer(
+        # An account for each daemon: neither may take the other's positions for its own.
+        self.exchange, self.other_exchange = self._venue(), self._venue()
+        self._received_ns: int | None = None
+        self._arrived = trio.Event()
+        self._first_only = False
+
+    def _venue(self) -> PaperServer:
+        venue = PaperServer(
             Exchange(ExchangeSetup(step_bps=0.1, limits=LIMITS)),
             Account(api_key=KEYS["api-key"], secret=KEYS["api-secret"]),
             SocketNet(),
             SystemClock(),
         )
-        self.exchange.on_request = self._received
-        self._received_ns: int | None = None
-        self._arrived = trio.Event()
-        self._first_only = False
+        venue.on_request = self._received
+        return venue
 
     def _received(self, method: str) -> None:
         if method == "order.place" and self._received_ns is None:
@@ -110,19 +119,24 @@ def listing(ticker: str, number: int) -> bytes:
 async def run(rounds: int) -> dict[str, Any]:
     """All rounds; microseconds by system, and the daemon's own work by stage."""
     bench = Bench()
-    times: dict[str, list[float]] = {"lowcap": [], "baseline": []}
+    times: dict[str, list[float]] = {system: [] for system, _ in SYSTEMS}
     with tempfile.TemporaryDirectory(prefix="lowcap-bench-") as name:
         folder = Path(name)
         async with trio.open_nursery() as nursery:
             port = await nursery.start(bench.exchange.run)
+            other_port = await nursery.start(bench.other_exchange.run)
             feed_port = await nursery.start(bench.feeds.run)
             daemon = Process(
                 folder, "daemon", "run", "--config", str(config(folder, port, feed_port))
             )
+            bare = folder / UNGATED
+            bare_words = ("run", "--config", str(config(bare, other_port, feed_port, feed=UNGATED)))
+            ungated = Process(bare, "daemon", *bare_words, module="bench.ungated")
             baseline = start_baseline(folder, port, feed_port)
             try:
-                await trio.to_thread.run_sync(wait_ready, folder)
-                while not (bench.feeds.clients("tokyo") and bench.feeds.clients("baseline")):
+                for place in (folder, bare):
+                    await trio.to_thread.run_sync(wait_ready, place)
+                while not all(bench.feeds.clients(feed) for _, feed in SYSTEMS):
                     await trio.sleep(0.05)
                 await play(bench, folder, rounds, times)
             except trio.TooSlowError:
@@ -130,16 +144,23 @@ async def run(rounds: int) -> dict[str, Any]:
                 raise
             finally:
                 await trio.to_thread.run_sync(daemon.stop)
+                await trio.to_thread.run_sync(ungated.stop)
                 baseline.terminate()
                 baseline.wait()
             nursery.cancel_scope.cancel()
         return summary(times, stage_times(folder), rounds)
 
 
-def config(folder: Path, port: int, feed_port: int, profile: dict[str, Any] = PROFILE) -> Path:
-    """A bench profile, at our own servers."""
+def config(
+    folder: Path,
+    port: int,
+    feed_port: int,
+    profile: dict[str, Any] = PROFILE,
+    feed: str = "tokyo",
+) -> Path:
+    """A bench profile, at our own servers; ``feed`` is where its first feed comes from."""
     keys = folder / "keys"
-    keys.mkdir()
+    keys.mkdir(parents=True)
     for name, text in KEYS.items():
         (keys / name).write_text(text)
         (keys / name).chmod(0o600)
@@ -149,11 +170,11 @@ def config(folder: Path, port: int, feed_port: int, profile: dict[str, Any] = PR
         "stream_url": f"ws://127.0.0.1:{port}",
         "credentials_dir": str(keys),
     }
-    feed = {
-        name: {"url": f"ws://127.0.0.1:{feed_port}/{name}"}
-        for name in ("tokyo", "toa_news", "synoptic")
+    feeds = {
+        name: {"url": f"ws://127.0.0.1:{feed_port}/{path}"}
+        for name, path in (("tokyo", feed), ("toa_news", "toa_news"), ("synoptic", "synoptic"))
     }
-    return write_config(folder, {"feed": feed} | profile | {"exchange": urls})
+    return write_config(folder, {"feed": feeds} | profile | {"exchange": urls})
 
 
 def start_baseline(folder: Path, port: int, feed_port: int) -> Any:  # noqa: ANN401
@@ -176,15 +197,16 @@ async def play(bench: Bench, folder: Path, rounds: int, times: dict[str, list[fl
     coins = [s.removesuffix("USDT") for s in listed_contracts() if not s.startswith("1")]
     coins.remove("BTC")  # a market's quote currency is no listed coin
     for number in range(rounds + 1):
-        for system, feed in (("lowcap", "tokyo"), ("baseline", "baseline")):
+        for system, feed in SYSTEMS:
             found = []
             for frame in range(FRAMES_PER_ROUND):
                 found.append(await bench.measure(feed, listing(coins[frame], frame)))
                 await trio.sleep(PACE_S)
             if number:
                 times[system] += found
-            if system == "lowcap":
-                await trio.to_thread.run_sync(lambda: call(folder, "close", all=True, confirm=True))
+            if system != "baseline":
+                place = folder if system == "lowcap" else folder / UNGATED
+                await trio.to_thread.run_sync(partial(call, place, "close", all=True, confirm=True))
                 await trio.sleep(0.5)
         print(f"round {number} of {rounds}" + (" (warm-up)" if not number else ""), file=sys.stderr)
 
@@ -229,6 +251,7 @@ def summary(
     }
     ours, theirs = (result["wire_to_wire_us"][s]["p50"] for s in ("lowcap", "baseline"))
     result["ratio_p50"] = round(ours / theirs, 2)
+    result["gate_p50_us"] = round(ours - result["wire_to_wire_us"][UNGATED]["p50"], 1)
     return result
 
 
@@ -242,6 +265,7 @@ def show(result: dict[str, Any]) -> None:
     for stage, values in result["own_work_us"].items():
         print(f"{'  own work: ' + stage:<22}" + "".join(f"{values[p]:>10.1f}" for p in points))
     print(f"ratio of medians, lowcap to baseline: {result['ratio_p50']}")
+    print(f"difference of medians, with the gate to without: {result['gate_p50_us']} µs")
 
 
 def main() -> None:

@@ -33,6 +33,7 @@ from lowcap.intake import CONNECTED
 from lowcap.news_commands import NewsCommands
 from lowcap.position_commands import PositionCommands
 from lowcap.risk.gate import gross_exposure
+from lowcap.risk_commands import RiskCommands
 from lowcap.rows import event_of, feed_row, hold_row, order_row, position_row, stop_of, unrealized
 
 EVENTS_KEPT = 1_500
@@ -70,6 +71,7 @@ class Commands:
             **Actions(self._ready).handlers,
             **self._news.handlers,
             **PositionCommands(self._ready).handlers,
+            **RiskCommands(self._ready).handlers,
         }
 
     # -- what the control server asks of us -----------------------------------

@@ -191,6 +191,13 @@ COMMANDS: tuple[Command, ...] = (
         examples=("caps", "caps HBAR", "caps --refresh"),
     ),
     Command(
+        "leverage",
+        "leverage of one symbol: set, best for a size, largest position, margin needed",
+        arguments=(Argument("symbol", "symbol"),),
+        options=(Option("usd", "a position of so many dollars; else the usual size"),),
+        examples=("leverage BTCUSDT", "leverage HBAR --usd 250000"),
+    ),
+    Command(
         "reload",
         "read the configuration again: triggers, sizes and limits take effect at once",
         role=ADMIN,

@@ -29,7 +29,10 @@ def ladder_steps(look: Look, orders: list[Order]) -> list[Step]:
         for number, (share, distance) in enumerate(look.protect.ladder, start=1)
         if f"t{number}" not in taken and _tries(legs, f"t{number}") < TRIES_MAX
     ]
-    if claimed > held or (claimed < held and live and not wanted):
+    most = floor_to_step(contract.qty_max, contract.step)
+    # More than the largest order of each leg cannot be laid.
+    short = claimed < held and any(o.open_qty < most for o in live)
+    if claimed > held or (short and not wanted):
         # The position changed under the ladder: take it down, the next look lays it anew.
         return [Cancel(o.client_id) for o in live]
     free = held - claimed
@@ -92,4 +95,17 @@ def _quantities(
     if legs and left > ZERO:
         leg, qty, distance = legs[-1]
         legs[-1] = (leg, qty + left, distance)
-    return legs
+    return _capped(legs, floor_to_step(contract.qty_max, contract.step))
+
+
+def _capped(
+    legs: list[tuple[str, Decimal, Decimal]], most: Decimal
+) -> list[tuple[str, Decimal, Decimal]]:
+    """No leg above the venue's largest order: what is over goes to legs with room, if any."""
+    over = sum((max(qty - most, ZERO) for _, qty, _ in legs), ZERO)
+    capped = []
+    for leg, qty, distance in legs:
+        more = min(over, max(most - qty, ZERO))
+        over -= more
+        capped.append((leg, min(qty, most) + more, distance))
+    return capped

@@ -85,13 +85,11 @@ def _largest_far_from_liquidation(
     largest = ZERO
     for bracket in brackets:
         excess = leverage * (bracket.maint_margin_ratio + needed) - 1
-        if excess <= ZERO:
-            largest = bracket.notional_cap
-            continue
-        edge = leverage * bracket.cum / excess
-        if edge > largest:
-            largest = min(edge, bracket.notional_cap).quantize(_CENT, ROUND_FLOOR)
-        break
+        edge = leverage * bracket.cum / excess if excess > ZERO else bracket.notional_cap
+        if edge < bracket.notional_cap:
+            # Where the ratio is too high already as the bracket begins, the one before was it.
+            return max(edge.quantize(_CENT, ROUND_FLOOR), largest)
+        largest = bracket.notional_cap
     return largest
 
 

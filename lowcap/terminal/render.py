@@ -8,6 +8,7 @@ from typing import Any
 
 from lowcap.control.commands import Command
 from lowcap.core.plain import plain
+from lowcap.terminal.leverage import leverage_lines
 from lowcap.terminal.news import NEWS_RENDERERS
 from lowcap.terminal.positions import POSITION_RENDERERS
 from lowcap.terminal.table import Style, fold, table, wrap
@@ -218,6 +219,7 @@ _RENDERERS: dict[str, Renderer] = {
     "events": _events,
     "logs": _logs,
     "explain": _explain,
+    "leverage": leverage_lines,
     "panic": _closed,
     "close": _closed,
     **NEWS_RENDERERS,

@@ -168,3 +168,16 @@ def test_a_stop_in_doubt_is_laid_once_more_unless_the_venue_says_that_it_rests()
     scene.tell(facts.OutcomeSettled(client_id=first, outcome="absent", how="query"))
     scene.now_ms += 1_000
     assert len(scene.plans(Purpose.STOP)) == 1
+
+
+@pytest.mark.parametrize(
+    ("held", "legs"),
+    [("200", [100, 60, 40]), ("300", [100, 100, 100]), ("250", [100, 100, 50]),
+     ("400", [100, 100, 100])],
+)  # fmt: skip
+def test_no_leg_is_larger_than_the_venues_largest_order(held: str, legs: list[int]) -> None:
+    scene = Scene(msgspec.structs.replace(CONTRACT, qty_max=D(100)))
+    scene.enter(held)
+    scene.settle()
+    assert [o.qty for o in scene.resting(Purpose.TAKE_PROFIT)] == legs
+    assert scene.steps() == []

@@ -45,12 +45,12 @@ def write_config(folder: Path, overlay: Json) -> Path:
 class Process:
     """A lowcapd command as a process of its own, its stderr in a file."""
 
-    def __init__(self, folder: Path, name: str, *words: str) -> None:
+    def __init__(self, folder: Path, name: str, *words: str, module: str = "lowcap") -> None:
         self.log, self._out = folder / f"{name}.log", folder / f"{name}.out"
         # Files, not pipes: a pipe that nobody empties would stop the process.
         with self.log.open("a") as log, self._out.open("w") as out:
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "lowcap", *words],
+                [sys.executable, "-m", module, *words],
                 stdout=out,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

@@ -110,19 +110,20 @@ def test_the_best_leverage_is_the_highest_that_the_plain_rule_allows(
     assert table.best(usd) == max(allowed, default=1)
 
 
-@given(
-    st.sampled_from([CONTRACTS[XRP], CONTRACTS[BTC]]),
-    st.integers(1, 125),
-    st.decimals("0.1", "40", places=1),
-)
+STOPS = [D(tenths) / 10 for tenths in (1, 5, 10, 15, *range(18, 41), 50, 80, 100, 200, 400)]
+
+
+@pytest.mark.parametrize("contract", [CONTRACTS[XRP], CONTRACTS[BTC]], ids=[XRP, BTC])
+@pytest.mark.parametrize("stop_pct", STOPS)
 def test_the_largest_position_is_allowed_and_a_cent_more_is_not(
-    contract: Contract, leverage: int, stop_pct: Decimal
+    contract: Contract, stop_pct: Decimal
 ) -> None:
     table, cent = LeverageTable(contract, 20, stop_pct), D("0.01")
-    largest = table.largest(leverage)
-    assert largest == min(table.bounds(leverage))
-    assert not largest or _allowed(contract, largest, leverage, stop_pct)
-    assert not _allowed(contract, largest + cent, leverage, stop_pct)
+    for leverage in range(1, 126):
+        largest = table.largest(leverage)
+        assert largest == min(table.bounds(leverage))
+        assert not largest or _allowed(contract, largest, leverage, stop_pct)
+        assert not _allowed(contract, largest + cent, leverage, stop_pct)
 
 
 EDGES: list[tuple[str, int, int]] = [
@@ -132,6 +133,8 @@ EDGES: list[tuple[str, int, int]] = [
     (XRP, 200_000, 20),
     (XRP, 214_000, 20),
     (XRP, 214_001, 19),
+    # The ratio of the bracket from 1,500,000 up is reached only beyond it.
+    (XRP, 1_500_001, 17),
     # Bitcoin: ratios up to 1 % hold at 20x, which its fourth bracket has.
     (BTC, 3_000_000, 20),
     (BTC, 12_000_000, 20),

@@ -169,6 +169,15 @@ def _rows(command: str, text: str) -> Any:
             "state": "failing", "usable": False, "coins": 1_900, "age_s": None, "why": text,
             "coin": "HBAR", "symbol": None, "cap_usd": "9000000000",
         },
+        "leverage": {
+            "symbol": "1000000MOGUSDT", "usd": "600000.00", "set": None, "best": 20, "at": 20,
+            "largest_usd": "214000.00", "bracket_usd": "3000000.00", "fits": False,
+            "liquidation_usd": "214000.00", "bound_by": "liquidation distance",
+            "bracket": {"floor_usd": "300000", "cap_usd": "1500000", "leverage_max": 25,
+                        "maintenance_pct": "2.00"},
+            "stop_pct": "2", "margin_usd": "30000.00", "margin_allowed_usd": "300000.00",
+            "brackets_age_s": 43_200, "filters_age_s": 600, "brackets_fault": text,
+        },
         "reload": {"changed": ["trigger"], "needs_restart": ["feed"], "config_hash": "abc"},
     } | _by_hand(text, position, order)  # fmt: skip
     return values.get(command, {"state": text, "list": [text, text], "none": None, "flag": True})

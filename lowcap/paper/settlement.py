@@ -36,7 +36,8 @@ class Settlement:
                 self.fund()
             self._state.funded_until_ms = window
         for symbol in self._held():
-            self._watch(symbol)
+            if self._book.board.is_quoted(symbol, self._book.now_ms):
+                self._watch(symbol)
 
     # -- funding ------------------------------------------------------------
 

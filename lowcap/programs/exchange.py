@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from msgspec import Struct
 
-from lowcap.core.clock import SystemClock
+from lowcap.core.clock import Clock, SystemClock
 from lowcap.net.net import SocketNet
 from lowcap.paper.auth import Account
 from lowcap.paper.embed import urls_at
@@ -75,17 +75,18 @@ def exchange_program(options: ExchangeOptions) -> int:
         save_to=options.state,
         seed=options.seed,
     )
-    trio.run(_serve, server, options)
+    trio.run(_serve, server, options, clock)
     return 0
 
 
-async def _serve(server: PaperServer, options: ExchangeOptions) -> None:
+async def _serve(server: PaperServer, options: ExchangeOptions, clock: Clock) -> None:
     async with trio.open_nursery() as nursery:
         port = await nursery.start(server.run, options.host, options.port)
         if options.upstream:
             chance = random.Random(options.seed)
             board = server.exchange.board
-            nursery.start_soon(Upstream(SocketNet(), options.upstream, board, chance).run)
+            upstream = Upstream(SocketNet(), options.upstream, board, clock, chance)
+            nursery.start_soon(upstream.run)
         urls = urls_at(port, options.host)
         click.echo(f"rest_url = {urls.rest!r}\nws_api_url = {urls.ws_api!r}")
         click.echo(f"stream_url = {urls.streams!r}\ncredentials_dir = {str(options.credentials)!r}")

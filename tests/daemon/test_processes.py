@@ -42,6 +42,15 @@ def _lowcapd(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_prices_come_from_a_capture_or_an_upstream_not_both(tmp_path: Path) -> None:
+    prices = tmp_path / "prices.jsonl"
+    prices.touch()
+    config = write_config(tmp_path, {"paper": {"upstream_url": "ws://127.0.0.1:9"}})
+    done = _lowcapd("run", "--config", str(config), "--market", str(prices))
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr.startswith("error: --market: paper.upstream_url gives the prices already")
+
+
 def test_a_bad_configuration_lists_every_fault_and_starts_nothing(tmp_path: Path) -> None:
     config = write_config(
         tmp_path,

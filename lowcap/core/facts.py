@@ -98,7 +98,11 @@ class KeysTaken(Fact, frozen=True, kw_only=True):
 
 
 class OrderIntended(Fact, frozen=True, kw_only=True):
-    """An order about to be sent. Its client id contains this record's own ``seq``."""
+    """An order about to be sent. Its client id contains this record's own ``seq``.
+
+    A close that the venue forced on us enters the same way, with the leg ``x``
+    and the venue's own client id: nothing of ours was sent for it.
+    """
 
     client_id: str
     symbol: str

@@ -13,6 +13,7 @@ import argparse
 import json
 import platform
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -119,7 +120,7 @@ async def run(rounds: int) -> dict[str, Any]:
             daemon = Process(
                 folder, "daemon", "run", "--config", str(config(folder, port, feed_port))
             )
-            baseline = start_baseline(folder, port, feed_port)
+            baseline = start_baseline(port, feed_port)
             try:
                 await trio.to_thread.run_sync(wait_ready, folder)
                 while not (bench.feeds.clients("tokyo") and bench.feeds.clients("baseline")):
@@ -156,10 +157,8 @@ def config(folder: Path, port: int, feed_port: int, profile: dict[str, Any] = PR
     return write_config(folder, {"feed": feed} | profile | {"exchange": urls})
 
 
-def start_baseline(folder: Path, port: int, feed_port: int) -> Any:  # noqa: ANN401
+def start_baseline(port: int, feed_port: int) -> subprocess.Popen[bytes]:
     """The baseline as a process of its own."""
-    import subprocess
-
     return subprocess.Popen(
         [
             sys.executable,

@@ -13,6 +13,7 @@ import argparse
 import json
 import platform
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -132,7 +133,7 @@ async def run(rounds: int) -> dict[str, Any]:
             bare = folder / UNGATED
             bare_words = ("run", "--config", str(config(bare, other_port, feed_port, feed=UNGATED)))
             ungated = Process(bare, "daemon", *bare_words, module="bench.ungated")
-            baseline = start_baseline(folder, port, feed_port)
+            baseline = start_baseline(port, feed_port)
             try:
                 for place in (folder, bare):
                     await trio.to_thread.run_sync(wait_ready, place)
@@ -177,10 +178,8 @@ def config(
     return write_config(folder, {"feed": feeds} | profile | {"exchange": urls})
 
 
-def start_baseline(folder: Path, port: int, feed_port: int) -> Any:  # noqa: ANN401
+def start_baseline(port: int, feed_port: int) -> subprocess.Popen[bytes]:
     """The baseline as a process of its own."""
-    import subprocess
-
     return subprocess.Popen(
         [
             sys.executable,

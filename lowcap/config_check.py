@@ -109,6 +109,7 @@ def faults_of(settings: Settings) -> list[str]:
         *_numbers(settings),
         *protect_faults(settings),
         *_exchange(settings),
+        *stream_base_faults("paper.upstream_url", settings.paper.upstream_url),
         *_feeds(settings),
         *_triggers(settings),
     ]
@@ -212,6 +213,15 @@ def _exchange(settings: Settings) -> Iterable[str]:
             yield f"{path}: testnet mode trades at the testnet or on loopback, not at {host}"
 
 
+def stream_base_faults(path: str, url: str) -> list[str]:
+    """Faults of another venue's stream base: TLS except on this machine, and only a base."""
+    if not url:
+        return []
+    if "?" in url or "#" in url:
+        return [f"{path}: expected the base of the streams, without ? and #"]
+    return _url_faults(path, url, "ws")
+
+
 def _feeds(settings: Settings) -> Iterable[str]:
     for name, feed in settings.feed.items():
         path = f"feed.{name}"
@@ -285,6 +295,7 @@ def _all_loopback(settings: Settings) -> bool:
     urls = [given.rest_url, given.ws_api_url, given.stream_url]
     if settings.mode != "dry" and not all(urls):
         return False  # empty means the known hosts of the mode
+    urls.append(settings.paper.upstream_url)
     urls += [feed.url for feed in settings.feed.values() if feed.enabled]
     return all(not url or _host(url) in _LOOPBACK for url in urls)
 

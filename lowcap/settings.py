@@ -37,13 +37,14 @@ class ExchangeSettings:
 
 @frozen(kw_only=True)
 class Paper:
-    """The built-in exchange."""
+    """The built-in exchange. With ``upstream_url`` its prices are those of that venue's streams."""
 
     wallet_usdt: Decimal = Decimal(1_000_000)
     seed: int = 1
     tick_ms: int = 1_000
     step_bps: Decimal = Decimal(2)
     port: int = 0
+    upstream_url: str = ""
 
 
 @frozen(kw_only=True)

@@ -101,6 +101,8 @@ class OrderIntended(Fact, frozen=True, kw_only=True):
     """An order about to be sent. Its client id contains this record's own ``seq``.
 
     ``retry_of`` is the rejected entry that this one is a further try of.
+    A close that the venue forced on us enters the same way, with the leg ``x``
+    and the venue's own client id: nothing of ours was sent for it.
     """
 
     client_id: str

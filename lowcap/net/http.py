@@ -17,6 +17,8 @@ from lowcap.core.errors import ConnectionLost, NoAnswer, NotSent
 from lowcap.net.net import Net
 
 LINE_BYTES_MAX = 1_048_576
+# A pooled connection that was idle for longer is not used again: the server may be closing it.
+IDLE_S_MAX = 60
 _NOT_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -103,7 +105,7 @@ class HttpxPort:
         transport._pool = httpcore.AsyncConnectionPool(
             max_connections=connections_max,
             max_keepalive_connections=connections_max,
-            keepalive_expiry=60,
+            keepalive_expiry=None,  # httpcore's own count takes the machine's clock, not the loop's
             network_backend=_Backend(net),
         )
         self._client = httpx.AsyncClient(
@@ -268,6 +270,7 @@ class _LazyStream(httpcore.AsyncNetworkStream):
         self._port = port
         self._timeout_s = timeout_s
         self._stream: trio.abc.Stream | None = None
+        self._used_s = trio.current_time()
 
     async def _open(self, *, tls: bool) -> trio.abc.Stream:
         if self._stream is None:
@@ -292,7 +295,9 @@ class _LazyStream(httpcore.AsyncNetworkStream):
         stream = await self._open(tls=False)
         try:
             with trio.fail_after(timeout if timeout is not None else float("inf")):
-                return bytes(await stream.receive_some(max_bytes))
+                data = bytes(await stream.receive_some(max_bytes))
+                self._used_s = trio.current_time()
+                return data
         except trio.TooSlowError as error:
             raise httpcore.ReadTimeout("no reply in time") from error
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
@@ -315,10 +320,14 @@ class _LazyStream(httpcore.AsyncNetworkStream):
             await trio.aclose_forcefully(self._stream)
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401  # httpcore's own signature
-        if info == "is_readable" and isinstance(self._stream, trio.SocketStream):
-            # An idle connection that has something to read has been closed by the server.
-            return _readable(self._stream.socket.fileno())
-        return None
+        if info != "is_readable":
+            return None
+        # Asked of idle connections: one that has something to read was closed by the server.
+        if trio.current_time() - self._used_s > IDLE_S_MAX:
+            return True
+        return isinstance(self._stream, trio.SocketStream) and _readable(
+            self._stream.socket.fileno()
+        )
 
 
 def _readable(fd: int) -> bool:

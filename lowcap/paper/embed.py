@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from lowcap.paper.auth import Account
 from lowcap.paper.exchange import Exchange, ExchangeSetup
 from lowcap.paper.prices import MarketLine
 from lowcap.paper.server import PaperServer, load_state
+from lowcap.paper.upstream import Upstream
 from lowcap.settings import Settings
 
 
@@ -94,5 +96,8 @@ async def _run_built_in(
         seed=paper.seed,
     )
     async with trio.open_nursery() as nursery:
+        if paper.upstream_url:
+            board, chance = server.exchange.board, random.Random(paper.seed)
+            nursery.start_soon(Upstream(net, paper.upstream_url, board, clock, chance).run)
         port = await nursery.start(server.run, "127.0.0.1", paper.port)
         task_status.started(Market(urls_at(port), HmacSigner(account.api_key, account.secret)))

@@ -163,6 +163,8 @@ class Exchange:
 
     def _settle(self, symbol: str) -> None:
         """Carry out what the price of ``symbol`` has reached."""
+        if not self.board.is_quoted(symbol, self.book.now_ms):
+            return
         self.algos.trigger_due(symbol)
         self.book.match_resting(symbol)
         self.algos.expire_orphans()

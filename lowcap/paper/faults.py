@@ -7,19 +7,14 @@ for whom. Section numbers are those of docs/venue.md.
 from __future__ import annotations
 
 import random
-import tomllib
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta, Struct, field
-
-from lowcap.core.errors import LowcapError
 
 # A fixed delay, or a low and a high end.
 DelayMs = Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=1, max_length=2)]
@@ -114,14 +109,16 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Refuse a line that could never do anything."""
-        needs_symbol = self.kind in ("filter-change", "delist")
-        if needs_symbol and not self.symbol:
-            raise ValueError(f"{self.kind} needs a symbol")
+        found = []
+        if self.kind in ("filter-change", "delist") and not self.symbol:
+            found.append(f"{self.kind} needs a symbol")
         unknown = set(self.change) - set(CHANGEABLE)
         if unknown:
-            raise ValueError(f"no such filter: {', '.join(sorted(unknown))}")
+            found.append(f"no such filter: {', '.join(sorted(unknown))}")
         if (self.kind == "filter-change") != bool(self.change):
-            raise ValueError("change belongs to filter-change, which needs it")
+            found.append("change belongs to filter-change, which needs it")
+        if found:
+            raise ValueError("; ".join(found))
 
     def lasts_ms(self, chance: random.Random) -> float:
         """One delay of this line."""
@@ -295,20 +292,3 @@ def _count_down(counts: dict[str, int], method: str) -> bool:
 
 def _drawn(delay: list[int] | None, chance: random.Random) -> float:
     return chance.uniform(delay[0], delay[-1]) if delay else 0.0
-
-
-def read_faults(path: Path) -> Faults:
-    """A fault file: ``[[fault]]`` tables in TOML, and the standing orders beside them.
-
-    Raises:
-        LowcapError: it cannot be read, or a line means nothing.
-    """
-    try:
-        tree = tomllib.loads(path.read_text(), parse_float=str)
-        return msgspec.convert(tree, Faults, strict=False)
-    except (OSError, UnicodeError, tomllib.TOMLDecodeError, msgspec.MsgspecError) as error:
-        raise LowcapError(
-            f"the fault script {path} cannot be used: {error}",
-            hint="docs/exchange.md shows the kinds of faults and their fields",
-            code="fault-script",
-        ) from error

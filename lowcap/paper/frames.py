@@ -227,12 +227,14 @@ def is_slow(stream: str) -> bool:
 
 def frame(exchange: Exchange, stream: str, now_ms: int) -> bytes | None:
     """One payload of a stream; None where there is no such symbol or nothing to tell."""
+    board = exchange.board
     if stream in _OF_ALL:
         each = _OF_ALL[stream][1]
-        return _encode([each(exchange, symbol, now_ms) for symbol in exchange.board.quotes])
+        quoted = [symbol for symbol in board.quotes if board.is_quoted(symbol, now_ms)]
+        return _encode([each(exchange, s, now_ms) for s in quoted]) if quoted else None
     name, _, kind = stream.partition("@")
     symbol = name.removesuffix(_PERPETUAL).upper()
-    if symbol not in exchange.contracts:
+    if symbol not in exchange.contracts or not board.is_quoted(symbol, now_ms):
         return None
     payload = _payload(exchange, symbol, kind, now_ms)
     return None if payload is None else _encode(payload)

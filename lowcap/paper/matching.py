@@ -227,7 +227,12 @@ class OrderBook:
         return order
 
     def touch(self, symbol: str, side: str, price: Decimal | None) -> Decimal | None:
-        """The price an order would take at now; None where its limit does not reach that far."""
+        """The price an order would take at now; None where its limit does not reach that far.
+
+        A symbol without a quote has nobody to trade with.
+        """
+        if not self.board.is_quoted(symbol, self.now_ms):
+            return None
         quote = self.board.quotes[symbol]
         if side == "BUY":
             return quote.ask if price is None or quote.ask <= price else None

@@ -1,4 +1,4 @@
-"""Where the simulator's prices come from: a seeded random walk, or a recorded market."""
+"""The simulator's prices: a seeded random walk, a recorded market, or another venue's."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from msgspec import Struct
 from lowcap.core.contract import Contract
 from lowcap.core.money import ZERO, price_to_tick
 from lowcap.paper.state import PaperQuote
+
+# A followed venue tells every mark once a second; one that is older is no price to trade at.
+QUOTED_MS = 1_500
 
 
 class MarketLine(Struct, frozen=True):
@@ -38,7 +41,12 @@ class Upsets(Struct, frozen=True, kw_only=True):
 
 
 class PriceBoard:
-    """Current quotes of every contract, moved by ``walk`` and ``play_script``."""
+    """Current quotes of every contract, moved by ``walk`` and ``play_script``.
+
+    Once another venue is followed nothing walks, and what it does not tell, or
+    has not told for a while, is not quoted: the price that is kept for such a
+    symbol is only the last one known.
+    """
 
     def __init__(
         self,
@@ -57,6 +65,7 @@ class PriceBoard:
         self._next_line = 0
         self._upsets = upsets
         self._silent: dict[str, int] = {}
+        self._told_ms: dict[str, int] | None = None
         self.quotes: dict[str, PaperQuote] = {}
         for symbol, (_, price) in listed.items():
             self.set_price(symbol, price)
@@ -69,23 +78,36 @@ class PriceBoard:
         bid = max(last - tick, tick)
         self.quotes[symbol] = PaperQuote(mark=price, last=last, bid=bid, ask=last + tick)
 
-    def dictate(self, symbol: str, *, mark: Decimal | None, last: Decimal | None) -> None:
-        """Put a listed symbol where another venue has it; it no longer walks by itself."""
-        if symbol not in self.quotes:
+    def follow(self) -> None:
+        """From now on prices are another venue's, by ``tell``; none is quoted before that."""
+        self._told_ms = {}
+
+    def tell(
+        self, symbol: str, at_ms: int, *, mark: Decimal | None = None, last: Decimal | None = None
+    ) -> None:
+        """Put a listed symbol where the followed venue has it at wall time ``at_ms``."""
+        if symbol not in self.quotes or self._told_ms is None:
             return
-        self._scripted.add(symbol)
-        before, tick = self.quotes[symbol], self._contracts[symbol].tick
-        if last is not None:
-            self.set_price(symbol, price_to_tick(last, tick, up=False))
         if mark is not None:
-            quote = self.quotes[symbol]
-            self.quotes[symbol] = msgspec.structs.replace(quote, mark=mark)
-        elif last is not None:
-            quote = self.quotes[symbol]
-            self.quotes[symbol] = msgspec.structs.replace(quote, mark=before.mark)
+            if not self.is_quoted(symbol, at_ms):
+                self.set_price(symbol, mark)  # the last price is of before the silence
+            self._told_ms[symbol] = at_ms
+        kept = mark if mark is not None else self.quotes[symbol].mark
+        if last is not None:
+            self.set_price(symbol, last)
+        self.quotes[symbol] = msgspec.structs.replace(self.quotes[symbol], mark=kept)
+
+    def is_quoted(self, symbol: str, now_ms: int) -> bool:
+        """Whether there is a price to trade at; only a followed venue can leave one out."""
+        if self._told_ms is None:
+            return True
+        told_ms = self._told_ms.get(symbol)
+        return told_ms is not None and now_ms - told_ms <= QUOTED_MS
 
     def walk(self) -> None:
-        """Move every price by one random step, except those that a script dictates."""
+        """Move every price by one random step, except those that are dictated."""
+        if self._told_ms is not None:
+            return
         for symbol in self.quotes:
             if symbol not in self._scripted:
                 self._walk(symbol)

@@ -1,4 +1,4 @@
-"""What the simulated venue does to an account by itself: funding, liquidation, deleveraging.
+"""What the simulated venue does to an account by itself: funding and forced closes.
 
 Section numbers are those of docs/venue.md.
 """
@@ -36,7 +36,8 @@ class Settlement:
                 self.fund()
             self._state.funded_until_ms = window
         for symbol in self._held():
-            self._watch(symbol)
+            if self._book.board.is_quoted(symbol, self._book.now_ms):
+                self._watch(symbol)
 
     # -- funding ------------------------------------------------------------
 
@@ -108,7 +109,7 @@ class Settlement:
             self._book.expire(order, "5")
         left = max(self._margin_of(symbol)[0], ZERO)
         fee = min(abs(position.qty) * self._mark(symbol) * LIQUIDATION_FEE, left)
-        self._force(position, f"autoclose-{self._book.now_ms}", "LIQUIDATION", "CALCULATED")
+        self._force(position, "autoclose-", "LIQUIDATION", "CALCULATED")
         if fee:
             self._state.wallet -= fee
             bookings.book(self._state, "INSURANCE_CLEAR", symbol, -fee, self._book.now_ms)
@@ -119,12 +120,23 @@ class Settlement:
         """Close a position against a bankrupt one, at the mark price (§6, forced orders)."""
         position = self._book.position(symbol)
         if position.qty != ZERO:
-            self._force(position, f"adl_autoclose-{self._book.now_ms}", "LIMIT", "TRADE")
+            self._force(position, "adl_autoclose-", "LIMIT", "TRADE")
 
-    def _force(self, position: PaperPosition, client_id: str, kind: str, execution: str) -> None:
+    def deliver(self, symbol: str) -> None:
+        """End a delisted symbol: its orders expire, its position settles at the mark (§6, er 7)."""
+        for order in self._book.open_orders(symbol):
+            self._book.expire(order, "7")
+        position = self._book.position(symbol)
+        if position.qty != ZERO:
+            self._force(position, "settlement_autoclose-", "MARKET", "TRADE", reason="7")
+        self._algos.expire_orphans()
+
+    def _force(
+        self, position: PaperPosition, prefix: str, kind: str, execution: str, reason: str = "0"
+    ) -> None:
         order = PaperOrder(
             order_id=self._state.next_order_id,
-            client_id=client_id,
+            client_id=f"{prefix}{self._state.next_order_id}",
             symbol=position.symbol,
             side="SELL" if position.qty > 0 else "BUY",
             type=kind,
@@ -135,6 +147,7 @@ class Settlement:
             status="NEW",
             created_ms=self._book.now_ms,
             updated_ms=self._book.now_ms,
+            expiry_reason=reason,
         )
         self._state.next_order_id += 1
         self._state.orders[order.order_id] = order

@@ -5,10 +5,8 @@ from __future__ import annotations
 import msgspec
 import trio
 
-from lowcap.core.money import ZERO
 from lowcap.paper.exchange import Exchange
 from lowcap.paper.faults import Fault
-from lowcap.paper.state import PaperOrder
 
 
 class Line(trio.abc.Stream):
@@ -63,33 +61,4 @@ def strike_listing(exchange: Exchange, fault: Fault) -> None:
         exchange.contracts[fault.symbol] = msgspec.structs.replace(contract, **fault.change)
         return
     exchange.contracts[fault.symbol] = msgspec.structs.replace(contract, status="SETTLING")
-    for order in exchange.book.open_orders(fault.symbol):
-        exchange.book.expire(order, "7")
-    _settle_position(exchange, fault.symbol)
-    exchange.algos.expire_orphans()
-
-
-def _settle_position(exchange: Exchange, symbol: str) -> None:
-    """The forced fill of a delisting, under an id that nobody sent (docs/venue.md §6)."""
-    book, state = exchange.book, exchange.state
-    held = book.position(symbol).qty
-    if held == ZERO:
-        return
-    order = PaperOrder(
-        order_id=state.next_order_id,
-        client_id=f"settlement_autoclose-{state.next_order_id}",
-        symbol=symbol,
-        side="SELL" if held > ZERO else "BUY",
-        type="MARKET",
-        time_in_force="GTC",
-        qty=abs(held),
-        price=ZERO,
-        reduce_only=True,
-        status="NEW",
-        created_ms=book.now_ms,
-        updated_ms=book.now_ms,
-        expiry_reason="7",
-    )
-    state.next_order_id += 1
-    state.orders[order.order_id] = order
-    book.fill(order, abs(held), book.board.quotes[symbol].mark, maker=False)
+    exchange.settlement.deliver(fault.symbol)

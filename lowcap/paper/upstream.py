@@ -2,8 +2,9 @@
 
 Marks come from ``!markPrice@arr@1s`` and last prices from ``!miniTicker@arr``
 (docs/venue.md §7); bid and ask stand a tick around the last. Symbols that the
-simulator does not list are passed over, and listed ones that the other venue
-does not tell keep walking.
+simulator does not list are passed over. Listed ones that the other venue does
+not tell, and all while it is away, are not quoted: no stream shows them, no
+order on them is filled, no stop goes off.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import trio
 from loguru import logger
 from msgspec import Meta, Struct
 
+from lowcap.core.clock import Clock, now_ms
 from lowcap.core.money import ZERO, decimal_from_wire
 from lowcap.net.net import Net
 from lowcap.net.session import BackOff, stay_connected
@@ -48,10 +50,19 @@ _decoder = msgspec.json.Decoder(_Frame)
 class Upstream:
     """Keeps a price board at the prices of the venue whose streams are at ``stream_url``."""
 
-    def __init__(self, net: Net, stream_url: str, board: PriceBoard, chance: random.Random) -> None:
+    def __init__(
+        self,
+        net: Net,
+        stream_url: str,
+        board: PriceBoard,
+        clock: Clock,
+        chance: random.Random,
+    ) -> None:
+        board.follow()
         self._net = net
         self._url = stream_url.rstrip("/") + PATH
         self._board = board
+        self._clock = clock
         self._chance = chance
         self._heard_s = 0.0
         self.frames = 0
@@ -70,9 +81,10 @@ class Upstream:
             return
         self._heard_s = trio.current_time()
         self.frames += 1
+        at_ms = now_ms(self._clock)
         for row in rows:
             if row.st == USDS_FAMILY:
-                self._board.dictate(row.s, mark=_price(row.p), last=_price(row.c))
+                self._board.tell(row.s, at_ms, mark=_price(row.p), last=_price(row.c))
 
     async def _connect(self) -> None:
         self._heard_s = trio.current_time()

@@ -18,12 +18,15 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from msgspec import Struct
 
-from lowcap.core.clock import SystemClock
+from lowcap.config_check import stream_base_faults
+from lowcap.core.clock import Clock, SystemClock
+from lowcap.core.errors import ConfigError
 from lowcap.net.net import SocketNet
 from lowcap.paper.auth import Account
 from lowcap.paper.embed import urls_at
 from lowcap.paper.exchange import Exchange, ExchangeSetup
-from lowcap.paper.faults import read_faults
+from lowcap.paper.faultfile import read_faults
+from lowcap.paper.faults import Faults
 from lowcap.paper.feedserver import market_lines, read_capture
 from lowcap.paper.prices import Upsets
 from lowcap.paper.server import PaperServer, load_state
@@ -52,7 +55,12 @@ class ExchangeOptions(Struct, frozen=True, kw_only=True):
 
 
 def exchange_program(options: ExchangeOptions) -> int:
-    """Serve until a signal; prints its addresses once it listens."""
+    """Serve until a signal; prints its addresses once it listens.
+
+    Raises:
+        ConfigError: with every fault of the command line and the fault script.
+    """
+    script = _checked(options)
     clock = SystemClock(shift_of(options.as_of))
     setup = ExchangeSetup(
         seed=options.seed,
@@ -64,8 +72,7 @@ def exchange_program(options: ExchangeOptions) -> int:
     )
     saved = load_state(options.state) if options.state is not None else None
     exchange = Exchange(setup, saved)
-    if options.faults is not None:
-        exchange.replace_faults(read_faults(options.faults))
+    exchange.replace_faults(script)
     server = PaperServer(
         exchange,
         account_in(options.credentials),
@@ -75,17 +82,34 @@ def exchange_program(options: ExchangeOptions) -> int:
         save_to=options.state,
         seed=options.seed,
     )
-    trio.run(_serve, server, options)
+    trio.run(_serve, server, options, clock)
     return 0
 
 
-async def _serve(server: PaperServer, options: ExchangeOptions) -> None:
+def _checked(options: ExchangeOptions) -> Faults:
+    """The fault script, with all that is wrong on the command line said at once."""
+    found = stream_base_faults("--upstream", options.upstream)
+    if options.upstream and options.market:
+        found.append("--market: --upstream gives the prices already; take one away")
+    script, hint = Faults(), ""
+    try:
+        script = read_faults(options.faults) if options.faults is not None else script
+    except ConfigError as error:
+        found += [f"--faults: {fault}" for fault in error.faults]
+        hint = error.hint
+    if found:
+        raise ConfigError(found, hint=hint)
+    return script
+
+
+async def _serve(server: PaperServer, options: ExchangeOptions, clock: Clock) -> None:
     async with trio.open_nursery() as nursery:
         port = await nursery.start(server.run, options.host, options.port)
         if options.upstream:
             chance = random.Random(options.seed)
             board = server.exchange.board
-            nursery.start_soon(Upstream(SocketNet(), options.upstream, board, chance).run)
+            upstream = Upstream(SocketNet(), options.upstream, board, clock, chance)
+            nursery.start_soon(upstream.run)
         urls = urls_at(port, options.host)
         click.echo(f"rest_url = {urls.rest!r}\nws_api_url = {urls.ws_api!r}")
         click.echo(f"stream_url = {urls.streams!r}\ncredentials_dir = {str(options.credentials)!r}")

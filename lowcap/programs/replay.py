@@ -249,7 +249,7 @@ def dry_settings(
         control=Control(),
         exchange=ExchangeSettings(),
         caps=attrs.evolve(settings.caps, enabled=False),
-        paper=attrs.evolve(settings.paper, seed=around.seed, port=0),
+        paper=attrs.evolve(settings.paper, seed=around.seed, port=0, upstream_url=""),
         shutdown=Shutdown(positions="keep"),
         feed={
             name: _redirected(name, feed, port, enabled=feed.enabled and name in feeds)

@@ -45,6 +45,8 @@ def run_program(
     environ = os.environ
     settings, digest = load(config_path, environ)
     clock = SystemClock(_shift(as_of, settings))
+    if market and settings.paper.upstream_url:
+        raise ConfigError(["--market: paper.upstream_url gives the prices already; take one away"])
     script = market_lines(read_capture(market))
     folder = state_dir(settings, environ)
     path = socket_path(settings.control.socket, environ)

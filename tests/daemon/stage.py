@@ -101,9 +101,12 @@ class Stage:
         )
 
     @asynccontextmanager
-    async def daemon(self, *, ready: bool = True) -> AsyncIterator[Commands]:
-        """A daemon from start to orderly end."""
+    async def daemon(
+        self, *, ready: bool = True, settings: Settings | None = None
+    ) -> AsyncIterator[Commands]:
+        """A daemon from start to orderly end, with the stage's settings unless others are given."""
         stop = trio.Event()
+        given = settings or self.settings()
         around = Surroundings(
             net=self.net,
             clock=self.clock,
@@ -116,7 +119,7 @@ class Stage:
         )
 
         async def run(task_status: trio.TaskStatus[Commands]) -> None:
-            await run_daemon(self.settings(), around, stop, task_status=task_status)
+            await run_daemon(given, around, stop, task_status=task_status)
 
         async with trio.open_nursery() as nursery:
             commands: Commands = await nursery.start(run)

@@ -42,6 +42,32 @@ def _lowcapd(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_prices_come_from_a_capture_or_an_upstream_not_both(tmp_path: Path) -> None:
+    prices = tmp_path / "prices.jsonl"
+    prices.touch()
+    config = write_config(tmp_path, {"paper": {"upstream_url": "ws://127.0.0.1:9"}})
+    done = _lowcapd("run", "--config", str(config), "--market", str(prices))
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr.startswith("error: --market: paper.upstream_url gives the prices already")
+
+
+def test_an_exchange_that_is_told_nonsense_names_it_all_and_starts_nothing(tmp_path: Path) -> None:
+    script = tmp_path / "faults.toml"
+    script.write_text("[[fault]]\nkind = 'cut'\nrout = 'api'\n[[fault]]\nkind = 'hang'\n")
+    done = _lowcapd(
+        "exchange", "--credentials", str(tmp_path / "keys"), "--faults", str(script),
+        "--upstream", "ws://fstream.binance.com",
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr.splitlines() == [
+        "error: --upstream: expected wss:// away from loopback, not ws://",
+        f"error: --faults: {script}: fault[0].rout: unknown key",
+        f"error: --faults: {script}: fault[1].kind: Invalid enum value 'hang'",
+        "hint: docs/exchange.md shows the kinds of faults and their fields",
+    ]
+    assert not (tmp_path / "keys").exists()
+
+
 def test_a_bad_configuration_lists_every_fault_and_starts_nothing(tmp_path: Path) -> None:
     config = write_config(
         tmp_path,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from lowcap.core.errors import NoAnswer, NotSent
-from lowcap.net.http import HttpReply, HttpxPort
-from lowcap.net.net import Net
+from lowcap.net.http import IDLE_S_MAX, HttpReply, HttpxPort
+from lowcap.net.net import MemoryNet, Net
 from lowcap.net.serve import HttpRequest, serve_stream
 
 NetAndScheme = tuple[Net, str]
@@ -62,6 +63,22 @@ async def test_request_reply_and_connection_reuse(net_and_scheme: NetAndScheme) 
     assert server.seen[0].query == "a=%E6%B5%8B&b=2"
     assert server.seen[0].headers["x-mbx-apikey"] == "key"
     assert server.connections == 1
+
+
+@pytest.mark.parametrize(("idle_s", "connections"), [(IDLE_S_MAX - 1, 1), (IDLE_S_MAX + 1, 2)])
+async def test_an_idle_connection_ages_by_the_clock_of_the_loop(
+    idle_s: int, connections: int, autojump_clock: MockClock
+) -> None:
+    net, server = MemoryNet(), Server()
+    async with trio.open_nursery() as nursery:
+        port: int = await nursery.start(net.serve, server.handle, "127.0.0.1", 0)
+        http = HttpxPort(net)
+        for _ in range(2):
+            await http.request("GET", f"http://127.0.0.1:{port}/", headers={}, timeout_s=2)
+            await trio.sleep(idle_s)
+        await http.aclose()
+        nursery.cancel_scope.cancel()
+    assert server.connections == connections
 
 
 async def test_lost_and_late_replies_are_unknown_outcomes(net_and_scheme: NetAndScheme) -> None:

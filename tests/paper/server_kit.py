@@ -80,11 +80,11 @@ class Running:
         self.server = server
         self.exchange = server.exchange
         self._net = net
-        self._clock = clock
+        self.clock = clock
         self._http = HttpxPort(net)
 
     def now_ms(self) -> int:
-        return now_ms(self._clock)
+        return now_ms(self.clock)
 
     async def rest(self, method: str, path: str, *, signed: bool = True, **params: Any) -> Any:
         """The status and decoded body of a REST call; signed in the query."""

@@ -115,13 +115,19 @@ def test_only_market_types_close_a_position(venue: Venue) -> None:
     assert venue.refusal("algoOrder.place", **params) == -1106
 
 
+def put(venue: Venue, *, mark: str, last: str) -> None:
+    """Mark and last of XRP apart, as only another venue has them."""
+    board = venue.exchange.board
+    board.follow()
+    board.tell(XRP, venue.now_ms, mark=Decimal(mark), last=Decimal(last))
+
+
 def test_a_protected_order_waits_while_mark_and_last_are_far_apart(venue: Venue) -> None:
     number = place(venue, "SELL", "STOP_MARKET", triggerPrice="1.8500", priceProtect="true")
-    board = venue.exchange.board
-    board.dictate(XRP, mark=Decimal("1.9000"), last=Decimal("1.7000"))
+    put(venue, mark="1.9000", last="1.7000")
     venue.tick()
     assert shown(venue, number)["algoStatus"] == "NEW"
-    board.dictate(XRP, mark=Decimal("1.7500"), last=Decimal("1.7000"))
+    put(venue, mark="1.7500", last="1.7000")
     venue.tick()
     assert shown(venue, number)["algoStatus"] == "FINISHED"
 
@@ -129,7 +135,7 @@ def test_a_protected_order_waits_while_mark_and_last_are_far_apart(venue: Venue)
 def test_an_order_on_the_mark_does_not_look_at_the_last_price(venue: Venue) -> None:
     mark = place(venue, "SELL", "STOP_MARKET", triggerPrice="1.8500", workingType="MARK_PRICE")
     last = place(venue, "SELL", "STOP_MARKET", triggerPrice="1.8500")
-    venue.exchange.board.dictate(XRP, mark=Decimal("1.8700"), last=Decimal("1.8400"))
+    put(venue, mark="1.8700", last="1.8400")
     venue.tick()
     assert shown(venue, mark)["algoStatus"] == "NEW"
     assert shown(venue, last)["algoStatus"] == "FINISHED"

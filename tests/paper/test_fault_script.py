@@ -11,9 +11,10 @@ import trio
 from paper_kit import XRP, order
 from server_kit import running
 
-from lowcap.core.errors import ConnectionLost, LowcapError
+from lowcap.core.errors import ConfigError, ConnectionLost
 from lowcap.net.net import MemoryNet
-from lowcap.paper.faults import ANSWERS, Fault, Faults, Play, read_faults
+from lowcap.paper.faultfile import read_faults
+from lowcap.paper.faults import ANSWERS, Fault, Faults, Play
 
 API = "/ws-fapi/v1"
 
@@ -144,15 +145,35 @@ def test_a_fault_file_is_toml(tmp_path: Path) -> None:
     assert faults.fault == [Fault(kind="delay-reply", after_s=1.5, delay_ms=[10, 20])]
 
 
+NO_KIND = "fault[0].kind: required key is missing"
+
+
 @pytest.mark.parametrize(
-    "text",
-    ["[[fault]]", '[[fault]]\nkind = "nonsense"', '[[fault]]\nkind = "delist"', "fault = 3",
-     '[[fault]]\nkind = "filter-change"\nsymbol = "A"\nchange = { colour = 1 }',
-     '[[fault]]\nkind = "cut"\nchange = { tick = 1 }', "not toml"],
+    ("text", "faults"),
+    [
+        ("[[fault]]", [NO_KIND]),
+        ("[[fault]]\nkind = 'nonsense'", ["fault[0].kind: Invalid enum value 'nonsense'"]),
+        ("[[fault]]\nkind = 'delist'", ["fault[0]: delist needs a symbol"]),
+        ("fault = 3", ["fault: expected [[fault]] tables"]),
+        ("fault = [3]", ["fault[0]: expected a table"]),
+        ("faults = []", ["faults: unknown key"]),
+        ("reply_delay_ms = { a = -1 }", ["reply_delay_ms: "]),
+        ("[[fault]]\nkind = 'cut'\nchange = { tick = 1 }", ["fault[0]: change belongs to"]),
+        ("[[fault]]\nkind = 'delist'\nchange = { colour = 1 }",
+         ["fault[0]: delist needs a symbol; no such filter: colour; change belongs to"]),
+        ("mute_user_stream = 7\n[[fault]]\nafter_s = -1\nrout = ''\n[[fault]]\nskip = 'a'",
+         ["fault[0].after_s: ", "fault[0].rout: unknown key", NO_KIND, "fault[1].skip: ",
+          NO_KIND.replace("0", "1"), "mute_user_stream: "]),
+        ("not toml", ["Expected"]),
+    ],
 )  # fmt: skip
-def test_a_line_that_means_nothing_is_refused(tmp_path: Path, text: str) -> None:
+def test_everything_that_means_nothing_is_named(
+    tmp_path: Path, text: str, faults: list[str]
+) -> None:
     path = tmp_path / "faults.toml"
     path.write_text(text)
-    with pytest.raises(LowcapError, match="cannot be used") as caught:
+    with pytest.raises(ConfigError) as caught:
         read_faults(path)
-    assert caught.value.code == "fault-script"
+    found = [fault.removeprefix(f"{path}: ") for fault in caught.value.faults]
+    assert len(found) == len(faults), found
+    assert all(map(str.startswith, found, faults)), found

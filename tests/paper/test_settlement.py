@@ -10,6 +10,8 @@ import pytest
 from paper_kit import BTC, T0, XRP, Venue, algo, names
 
 from lowcap.paper.exchange import SimEvent
+from lowcap.paper.faults import Fault
+from lowcap.paper.upsets import strike_listing
 
 FUNDING_MS = 8 * 3_600_000
 
@@ -121,6 +123,26 @@ def test_deleveraging_closes_at_the_mark() -> None:
     assert venue.call("account.trades", symbol=XRP)[-1]["price"] == "1.9"
     [forced] = venue.call("order.forced", autoCloseType="ADL")
     assert forced["clientOrderId"].startswith("adl_autoclose")
+
+
+def test_a_delisting_ends_orders_and_settles_at_the_mark() -> None:
+    venue = isolated()
+    venue.market("BUY", "0.010", symbol=BTC)
+    venue.limit("SELL", "500", "2.5000", reduceOnly="true")
+    venue.call("algoOrder.place", **algo("SELL", "1.5000"))
+    venue.events()
+    for symbol in (XRP, BTC):
+        strike_listing(venue.exchange, Fault(kind="delist", symbol=symbol))
+    assert venue.held() == venue.held(BTC) == 0
+    told = [e["o"] for e in venue.events() if e["e"] == "ORDER_TRADE_UPDATE"]
+    assert [(o["s"], o["x"], o["er"]) for o in told] == [
+        (XRP, "EXPIRED", "7"), (XRP, "NEW", "7"), (XRP, "TRADE", "7"),
+        (BTC, "NEW", "7"), (BTC, "TRADE", "7"),
+    ]  # fmt: skip
+    assert told[2]["L"] == "1.9"
+    forced = {o["c"] for o in told if o["c"].startswith("settlement_autoclose-")}
+    assert len(forced) == 2  # of one moment, and yet each with an id of its own
+    assert venue.call("algoOrder.open") == []
 
 
 def test_a_jump_triggers_what_it_passes() -> None:

@@ -33,9 +33,11 @@ from lowcap.core.messages import (
 )
 from lowcap.core.money import ZERO, Side
 from lowcap.core.order import Order, Status, may_become
+from lowcap.core.stopword import StopWord
 from lowcap.execution import reports
 from lowcap.execution.bracket import Cancel, CloseNow, Place, missing, orders_owed
 from lowcap.execution.events import take_event
+from lowcap.execution.lastlook import may_leave
 from lowcap.execution.prices import Prices
 from lowcap.ledger.writer import Ledger
 from lowcap.risk.book import Book, unsettled_qty
@@ -68,6 +70,7 @@ class Desk:
         self.mode = settings.mode
         self.armed = settings.mode != "live"
         self.stopping = False
+        self.stop_word = StopWord()
         self.prices = Prices(clock)
         self.quotes = self.prices.quotes
         # How many closings work on a symbol, and how many panics on everything.
@@ -160,6 +163,7 @@ class Desk:
             leverage=self.venue.leverage,
             closing=self.closing,
             budget_lack=self._budget_lack(),
+            stop_word=self.stop_word.raised(),
         )
 
     def _budget_lack(self) -> str:
@@ -246,6 +250,8 @@ class Desk:
                 self.note(self.book.orders[name], reports.of_denial(name, error.message))
                 return name
         prepared_ns = self.clock.stage_ns()
+        if not may_leave(self, intent):
+            return name
         road = self._hand_over(intent)
         sent_ns = self.clock.stage_ns()
         self.sent_ns[name] = sent_ns

@@ -32,7 +32,8 @@ class Situation(Struct, kw_only=True):
     """What the desk knows at this instant, beside the book.
 
     ``budget_lack`` says which of the venue's limits leaves no room for an
-    entry and its exits; empty where there is room.
+    entry and its exits; empty where there is room. ``stop_word`` says who
+    outside has said stop; empty where nobody has.
     """
 
     now_ms: int
@@ -46,6 +47,7 @@ class Situation(Struct, kw_only=True):
     leverage: dict[str, int]
     closing: Mapping[str, int]
     budget_lack: str = ""
+    stop_word: str = ""
 
 
 class EntryWish(Struct, frozen=True, kw_only=True):
@@ -70,6 +72,8 @@ def decide(
 
 def _checks(wish: EntryWish, book: Book, now: Situation, settings: Settings) -> Iterator[Found]:
     """The failing checks, in the order of the pre-trade list."""
+    if now.stop_word:
+        yield "stopped-outside", now.stop_word, "no stop from outside"
     state = TradingState.STOPPING if now.stopping else book.trading_state(now.now_ms)
     if state is not TradingState.ACTIVE:
         holds = ", ".join(sorted(book.state.holds)) or "shutdown"

@@ -90,6 +90,12 @@ class Flattener:
         Raises:
             LowcapError: no key is accepted, or the time is over.
         """
+        try:
+            return self._until_flat(give_up_s)
+        finally:
+            self._road.close()
+
+    def _until_flat(self, give_up_s: float | None) -> Outcome:
         began_s = time.monotonic()
         proof: FlatProof | None = None
         alarmed = False
@@ -127,7 +133,6 @@ class Flattener:
                 alarmed = True
                 self._say(f"NOT FLAT after {ALARM_AFTER_S:g} s, still trying")
             time.sleep(pause_s)
-        self._road.close()
         outcome = self.outcome
         outcome.flat = True
         outcome.foreign = sorted({p.symbol for p in seen.positions} | self._hedged)

@@ -166,6 +166,9 @@ class Road:
                 raise http.client.HTTPException("the reply has no end")
             if time.monotonic() > give_up_s:
                 raise TimeoutError(f"not answered in full within {REPLY_WITHIN_S:g} s")
+        if reply.length:
+            raise http.client.IncompleteRead(bytes(body), reply.length)
+        reply.close()
         if reply.will_close:
             self.close()
         return reply.status, reply.headers, bytes(body)

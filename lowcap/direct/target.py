@@ -56,11 +56,14 @@ def find_target(places: list[Path], environ: Mapping[str, str], say: Say) -> Tar
         LowcapError: no venue, or no key for it, is to be found.
     """
     folders = list(dict.fromkeys(place.parent for place in places))
-    for folder in folders:
-        told = read_venue_file(folder)
-        if told is not None:
-            say(f"venue: {told.rest_url} ({told.mode} mode), as the daemon left it in {folder}")
-            return Target(folder=folder, venue=told, keys=_keys(told, environ))
+    left = [(folder, told) for folder in folders if (told := read_venue_file(folder)) is not None]
+    # A daemon that is there, stuck or not, comes before what one of another day has left.
+    left.sort(key=lambda pair: daemon_pid(pair[1]) is None)
+    for folder, told in left[1:]:
+        say(f"not meant: {told.rest_url} ({told.mode} mode) of {folder}; --socket would name it")
+    for folder, told in left[:1]:
+        say(f"venue: {told.rest_url} ({told.mode} mode), as the daemon left it in {folder}")
+        return Target(folder=folder, venue=told, keys=_keys(told, environ))
     path = find_config(environ)
     told = _configured(read_tree(path, environ), environ, path)
     say(f"venue: {told.rest_url} ({told.mode} mode), by {path}")
@@ -153,25 +156,32 @@ def lay_stop_file(target: Target, text: str, say: Say) -> bool:
     return True
 
 
-def signal_daemon(target: Target, say: Say) -> bool:
-    """SIGUSR1 to the daemon that holds the lock of its state; False where none was sent."""
-    path = Path(target.venue.state_dir) / "lock"
+def daemon_pid(told: VenueFile) -> int | None:
+    """The process that holds the lock of a daemon's state; None where none does, or none is told.
+
+    Only who holds the lock writes its number there: it is never a stranger's.
+    """
     try:
-        with path.open("r") as lock:
+        with (Path(told.state_dir) / "lock").open("r") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                # Only who holds the lock writes the file: this is no stranger's number.
-                pid = int(lock.read())
-            else:
-                say("daemon: none is running")
-                return False
-        os.kill(pid, signal.SIGUSR1)
-    except FileNotFoundError:
-        say(f"daemon: none has run in {target.venue.state_dir}")
+                return int(lock.read())
+    except (OSError, ValueError):
+        return None
+    return None
+
+
+def signal_daemon(target: Target, say: Say) -> bool:
+    """SIGUSR1 to the daemon that holds the lock of its state; False where none was sent."""
+    pid = daemon_pid(target.venue)
+    if pid is None:
+        say(f"daemon: none is seen running on {target.venue.state_dir}")
         return False
-    except (OSError, ValueError) as error:
-        say(f"daemon: not signalled ({error})")
+    try:
+        os.kill(pid, signal.SIGUSR1)
+    except OSError as error:
+        say(f"daemon: process {pid} not signalled: {error.strerror}")
         return False
     say(f"daemon: SIGUSR1 sent to process {pid}")
     return True

@@ -165,12 +165,13 @@ async def _look_afterwards(folder: Path, ground: Round, feeds: FeedServer) -> No
 
 def _resume(folder: Path) -> None:
     """What differs is being put right: a few tries."""
-    give_up_s = time.monotonic() + 30
-    while True:
+    give_up_s, fault = time.monotonic() + 30, "not tried"
+    while time.monotonic() < give_up_s:
         try:
             call(folder, "resume", reason="looked at it")
         except CallFailed as error:
-            assert time.monotonic() < give_up_s, error.message
+            fault = error.message
             time.sleep(0.5)
         else:
             return
+    raise AssertionError(fault)

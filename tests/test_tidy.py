@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "terminal": {"core", "control", "direct"},
     # The second shell of flattening: of the rooms below it takes what is pure (test_direct.py
     # holds it to that), so that a one-liner can carry it.
-    "direct": {"core", "binance", "execution", "ledger", "risk", "config_tree"},
+    "direct": {"core", "control", "binance", "execution", "ledger", "risk", "config_tree"},
     "observe": {"core"},
     "paper": {"core", "net", "binance", "settings"},
 }

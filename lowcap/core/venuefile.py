@@ -74,7 +74,12 @@ def read_venue_file(folder: Path) -> VenueFile | None:
     """
     path = folder / VENUE_FILE
     try:
-        return msgspec.json.decode(path.read_bytes(), type=VenueFile)
+        with path.open("rb") as file:
+            found = os.fstat(file.fileno())
+            # It says where requests signed with our keys go: only who owns the folder may say so.
+            if found.st_mode & 0o077 or found.st_uid not in (0, os.stat(folder).st_uid):
+                raise LowcapError(f"{path} is not the daemon's alone", hint=f"remove {path}")
+            return msgspec.json.decode(file.read(), type=VenueFile)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except PermissionError:

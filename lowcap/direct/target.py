@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from lowcap.binance.sign import HmacSigner, Signer, read_signer
 from lowcap.config_tree import find_config, read_tree, state_folder
+from lowcap.control.client import is_private, private_folder
 from lowcap.core.errors import LowcapError
 from lowcap.core.stopword import FLATTEN_WORD, STOP_FILE
 from lowcap.core.venuefile import VenueFile, read_venue_file, write_atomically
@@ -55,7 +56,7 @@ def find_target(places: list[Path], environ: Mapping[str, str], say: Say) -> Tar
     Raises:
         LowcapError: no venue, or no key for it, is to be found.
     """
-    folders = list(dict.fromkeys(place.parent for place in places))
+    folders = _folders(places, environ)
     left = [(folder, told) for folder in folders if (told := read_venue_file(folder)) is not None]
     # A daemon that is there, stuck or not, comes before what one of another day has left.
     left.sort(key=lambda pair: daemon_pid(pair[1]) is None)
@@ -65,10 +66,29 @@ def find_target(places: list[Path], environ: Mapping[str, str], say: Say) -> Tar
         say(f"venue: {told.rest_url} ({told.mode} mode), as the daemon left it in {folder}")
         return Target(folder=folder, venue=told, keys=_keys(told, environ))
     path = find_config(environ)
-    told = _configured(read_tree(path, environ), environ, path)
+    tree = read_tree(path, environ)
+    socket = str(_table(tree, "control").get("socket") or "")
+    if socket and len(places) > 1:  # nobody has named a socket; the configuration does
+        return find_target([Path(socket)], environ, say)
+    told = _configured(tree, environ, path)
     say(f"venue: {told.rest_url} ({told.mode} mode), by {path}")
     there = [folder for folder in folders if folder.is_dir()]
-    return Target(folder=(there or folders)[0], venue=told, keys=_keys(told, environ))
+    return Target(
+        folder=(there or folders or [private_folder(environ)])[0],
+        venue=told,
+        keys=_keys(told, environ),
+    )
+
+
+def _folders(places: list[Path], environ: Mapping[str, str]) -> list[Path]:
+    """The folders of these sockets, without one in which somebody else could have left word."""
+    private = private_folder(environ)
+    folders = dict.fromkeys(place.parent for place in places)
+    return [
+        folder
+        for folder in folders
+        if folder != private or not os.path.lexists(private) or is_private(private)
+    ]
 
 
 def _configured(tree: Mapping[str, Any], environ: Mapping[str, str], path: Path) -> VenueFile:

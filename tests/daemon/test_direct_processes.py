@@ -20,7 +20,7 @@ from lowcap.core.messages import Purpose
 from lowcap.net.net import SocketNet
 from lowcap.paper.feedserver import FeedServer
 from tests.long.kill import Round, listing
-from tests.long.rig import Process, call, ledger_records, running, wait_ready
+from tests.long.rig import Process, call, ledger_records, running, wait_ready, write_config
 
 HELD = ("KAITO", "PENDLE")
 IN_FLIGHT, WHILE_STUCK, AFTERWARDS = "AAVE", "UNI", "ARB"
@@ -105,6 +105,24 @@ def test_flat_without_the_daemons_help(tmp_path: Path, how: str) -> None:
     assert {fact.check for fact in refused} == {"stopped-outside"}
     if how == "stuck":
         assert WHILE_STUCK not in _entries(tmp_path)
+
+
+def test_a_signal_halts_a_running_daemon(tmp_path: Path) -> None:
+    config = write_config(tmp_path, {})
+    with running(tmp_path, "daemon", "run", "--config", str(config)) as daemon:
+        wait_ready(tmp_path)
+        os.kill(daemon.pid, signal.SIGUSR1)
+        give_up_s = time.monotonic() + 10
+        while (status := call(tmp_path, "status"))["state"] != "HALTED":
+            assert time.monotonic() < give_up_s
+            time.sleep(0.02)
+        hold = next(h for h in status["holds"] if h["name"] == "operator-halt")
+        assert (hold["who"], hold["reason"]) == ("SIGUSR1", "stopped by SIGUSR1")
+        assert status["stop_file"] == str(tmp_path / "stop")
+        assert (tmp_path / "state" / "lock").read_text() == f"{daemon.pid}\n"
+        assert (tmp_path / "venue.json").stat().st_mode & 0o777 == 0o600
+        call(tmp_path, "resume", reason="heard")
+        assert call(tmp_path, "status")["state"] == "ACTIVE"
 
 
 async def _stop_and_flatten(

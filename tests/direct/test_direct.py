@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,14 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
-from lowcap.core.errors import CommandError, LowcapError
+from lowcap.binance.sign import HmacSigner
+from lowcap.binance.wire import PositionRow
+from lowcap.control.client import private_folder
+from lowcap.core.clock import SystemClock
+from lowcap.core.errors import CommandError, LowcapError, NoAnswer
 from lowcap.core.stopword import STOP_FILE, StopWord
-from lowcap.core.venuefile import VenueFile, read_venue_file
+from lowcap.core.venuefile import VenueFile, leave_venue_file, read_venue_file
 from lowcap.direct.panic import panic_direct
 from lowcap.direct.road import Road
-from lowcap.direct.target import daemon_pid
+from lowcap.direct.target import daemon_pid, find_target
 from lowcap.ledger.writer import StateLock
+from lowcap.net.net import SocketNet
+from lowcap.paper.auth import Account
+from lowcap.paper.exchange import Exchange, ExchangeSetup
+from lowcap.paper.server import PaperServer
 from tests.direct.direct_kit import Ground, an_exchange
 
 
@@ -225,8 +235,76 @@ def test_a_venue_file_shows_no_key(tmp_path: Path) -> None:
     )  # fmt: skip
     assert "KEY" not in repr(told)
     (tmp_path / "venue.json").write_text("{")
+    (tmp_path / "venue.json").chmod(0o600)
     with pytest.raises(LowcapError, match="cannot be used"):
         read_venue_file(tmp_path)
+
+
+def test_only_the_daemons_own_word_is_believed(tmp_path: Path) -> None:
+    """It says where what our keys have signed is sent."""
+    told = VenueFile(
+        mode="dry", rest_url="http://x", state_dir="", credentials_dir="", entry_recv_window_ms=1
+    )
+    leave_venue_file(tmp_path, told)
+    assert read_venue_file(tmp_path) == told
+    (tmp_path / "venue.json").chmod(0o640)
+    with pytest.raises(LowcapError, match="alone"):
+        read_venue_file(tmp_path)
+    private = private_folder({"TMPDIR": str(tmp_path)})
+    private.mkdir(mode=0o777)
+    private.chmod(0o777)
+    leave_venue_file(private, told)
+    config = tmp_path / "config.toml"
+    config.write_text('mode = "dry"\n')
+    with pytest.raises(LowcapError, match="no daemon has left word"):
+        find_target(
+            [private / "control.sock"],
+            {"TMPDIR": str(tmp_path), "LOWCAP_CONFIG": str(config)},
+            [].append,
+        )
+
+
+def test_a_socket_that_the_configuration_names_is_looked_beside(
+    ground: Ground, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(f'mode = "dry"\n[control]\nsocket = "{ground.places[0]}"\n')
+    places = [tmp_path / "a" / "c.sock", tmp_path / "b" / "c.sock"]
+    target = find_target(places, {"LOWCAP_CONFIG": str(config)}, [].append)
+    assert (target.folder, target.venue.rest_url) == (ground.folder, ground.url)
+
+
+async def test_the_road_speaks_tls_and_checks_whom_it_speaks_to(
+    tls_contexts: tuple[ssl.SSLContext, ssl.SSLContext],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client, server = tls_contexts
+    signer = HmacSigner("k", "s")
+    paper = PaperServer(
+        Exchange(ExchangeSetup(seed=1)),
+        Account(api_key="k", secret="s"),
+        SocketNet(server_tls=server),
+        SystemClock(),
+    )
+    authorities = tmp_path / "ca.pem"
+    authorities.write_text(
+        "".join(ssl.DER_cert_to_PEM_cert(each) for each in client.get_ca_certs(binary_form=True))
+    )
+    async with trio.open_nursery() as nursery:
+        port = await nursery.start(paper.run)
+        road = Road(f"https://127.0.0.1:{port}", signer, print)
+        with pytest.raises(NoAnswer, match="certificate"):
+            await trio.to_thread.run_sync(road.measure_clock)
+        monkeypatch.setenv("SSL_CERT_FILE", str(authorities))
+        road = Road(f"https://127.0.0.1:{port}", signer, print)
+        await trio.to_thread.run_sync(road.measure_clock)
+        rows = await trio.to_thread.run_sync(
+            lambda: road.get("/fapi/v3/positionRisk", {}, list[PositionRow])
+        )
+        assert rows == []
+        road.close()
+        nursery.cancel_scope.cancel()
 
 
 def test_it_loads_no_loop_and_no_library_for_http() -> None:

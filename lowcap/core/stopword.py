@@ -25,6 +25,7 @@ class StopWord:
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
+        self._name = os.fspath(path) if path is not None else ""
         self.signals = 0
         self._answered = 0
 
@@ -40,10 +41,10 @@ class StopWord:
 
     def is_laid(self) -> bool:
         """Whether the stop file is there; one that cannot be looked at counts as there."""
-        if self.path is None:
+        if not self._name:
             return False
         try:
-            os.lstat(self.path)
+            os.lstat(self._name)
         except FileNotFoundError:
             return False
         except OSError:

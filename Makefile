@@ -9,7 +9,7 @@ $(READY): requirements-dev.lock pyproject.toml setup
 	./setup $(VENV) $(PYTHON)
 	@touch $@
 
-.PHONY: help demo test check format bench soak kill panic-check feed-day corpus fault-matrix protection three-days lifecycle conformance clean
+.PHONY: help demo test check format bench soak kill panic-check panic-race feed-day corpus fault-matrix protection three-days lifecycle conformance clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ kill: $(READY) ## fifty SIGKILLs around orders, recovery checked each time
 
 panic-check: $(READY) ## panic with an entry in flight, across a restart
 	$(BIN)/python -m pytest tests/daemon/test_panic.py
+
+panic-race: $(READY) ## panic at 1,000 random instants around entries (about 4 min)
+	$(BIN)/python -m tests.long.panic_race
 
 feed-day: $(READY) ## a scripted day of all feeds in virtual time (about 4 min)
 	$(BIN)/python -m tests.long.feed_day

@@ -19,6 +19,7 @@ from lowcap.core.errors import BrokenInvariant, CommandError, LowcapError
 from lowcap.core.messages import TradingState
 from lowcap.core.money import ZERO
 from lowcap.core.plain import plain
+from lowcap.core.stopword import OPERATOR_HALT
 from lowcap.execution.closing import Closed, close_share
 from lowcap.execution.desk import VENUE_REFUSES, Desk
 from lowcap.execution.keeper import Keeper
@@ -31,7 +32,7 @@ from lowcap.observe.traces import TraceIndex
 from lowcap.risk.gate import gross_exposure
 from lowcap.settings import Settings
 
-OPERATOR_PAUSE, OPERATOR_HALT, PANIC = "operator-pause", "operator-halt", "panic"
+OPERATOR_PAUSE, PANIC = "operator-pause", "panic"
 DAY_LOSS, LEDGER_CORRUPT = "day-loss", "ledger-corrupt"
 LATCHED = (OPERATOR_HALT, PANIC, DAY_LOSS, LEDGER_CORRUPT, VENUE_REFUSES)
 
@@ -115,6 +116,7 @@ class Actions:
         desk = parts.desk
         reason = _reason(params, "")
         before = dict(desk.book.state.holds)
+        signals = _refuse_while_stopped(desk)
         paused = desk.book.paused_symbols()
         latched = [*(name for name in LATCHED if name in before), *paused]
         if latched:
@@ -139,9 +141,12 @@ class Actions:
                     code="refused",
                 )
         now_held = desk.book.state.holds
+        if desk.stop_word.signals != signals or desk.stop_word.is_laid():
+            raise CommandError("trading was stopped from outside meanwhile", code="refused")
         if desk.flattening or any(now_held.get(n) != before.get(n) for n in LATCHED):
             raise CommandError("trading was stopped again meanwhile", code="refused")
         who = self._note("resume", params, peer)
+        desk.stop_word.answer(signals)
         for name in (OPERATOR_PAUSE, *LATCHED):
             desk.lift_hold(name, reason or "resumed", who)
         for symbol in paused:
@@ -247,6 +252,25 @@ def whole_number(name: str, given: object) -> int:
         return int(str(given))
     except ValueError:
         raise CommandError(f"--{name} {str(given)[:40]!r} is no whole number") from None
+
+
+def _refuse_while_stopped(desk: Desk) -> int:
+    """How many signals have said stop so far; a resume answers these and no later one.
+
+    Raises:
+        CommandError: the stop file is there, or what it or a signal says is not yet a hold.
+    """
+    word = desk.stop_word
+    if word.is_laid():
+        said = word.text()
+        raise CommandError(
+            f"the stop file {word.path} is there" + (f": {said}" if said else ""),
+            hint=f"remove it, then resume: rm {word.path}",
+            code="refused",
+        )
+    if word.raised() and OPERATOR_HALT not in desk.book.state.holds:
+        raise CommandError("trading is being stopped from outside", hint="status", code="refused")
+    return word.signals
 
 
 def _reason(params: Json, default: str) -> str:

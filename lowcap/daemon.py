@@ -16,11 +16,12 @@ import trio
 
 from lowcap.control.server import ControlServer
 from lowcap.core import facts
+from lowcap.core.venuefile import VENUE_FILE, leave_venue_file
 from lowcap.handlers import Commands
 from lowcap.house import House, Surroundings, begin_run, build
 from lowcap.leave import leave
 from lowcap.observe.notify import Systemd
-from lowcap.paper.embed import open_market
+from lowcap.paper.embed import Market, open_market
 from lowcap.paper.prices import MarketLine
 from lowcap.rows import frame_row
 from lowcap.settings import Settings
@@ -63,6 +64,7 @@ async def _live(
         )
         house = build(settings, around, market)
         begin_run(house)
+        _leave_word(house, market)
         async with ledger_room(house), control_room(house), venue_room(house):
             async with trio.open_nursery() as intake:
                 house.intake.open(intake)
@@ -77,6 +79,19 @@ async def _live(
             with trio.CancelScope(shield=True):
                 await leave(house)
             house.desk.record(facts.RunEnded(reason="stopped"))
+
+
+def _leave_word(house: House, market: Market) -> None:
+    """Where we trade, beside the stop file: for ``panic --direct``, when we cannot be asked."""
+    around = house.around
+    if around.stop_word.path is None:
+        return
+    folder = around.stop_word.path.parent
+    try:
+        leave_venue_file(folder, market.told(house.settings, around.state_dir))
+    except OSError as error:
+        why = f"{folder / VENUE_FILE}: {error.strerror}"
+        house.desk.alarm("venue-file", why, "panic --direct will go by config.toml")
 
 
 @asynccontextmanager

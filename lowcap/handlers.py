@@ -12,7 +12,6 @@ from lowcap import __version__
 from lowcap.actions import (
     DAY_LOSS,
     LATCHED,
-    OPERATOR_HALT,
     OPERATOR_PAUSE,
     PANIC,
     Actions,
@@ -29,9 +28,11 @@ from lowcap.core.errors import CommandError
 from lowcap.core.facts import Record
 from lowcap.core.money import ZERO
 from lowcap.core.plain import plain
+from lowcap.core.stopword import OPERATOR_HALT
 from lowcap.intake import CONNECTED
 from lowcap.news_commands import NewsCommands
 from lowcap.position_commands import PositionCommands
+from lowcap.risk.book import Book
 from lowcap.risk.gate import gross_exposure
 from lowcap.risk_commands import RiskCommands
 from lowcap.rows import event_of, feed_row, hold_row, order_row, position_row, stop_of, unrealized
@@ -121,16 +122,13 @@ class Commands:
             "positions": len(positions),
             "symbols": sorted(p.symbol for p in positions),
             "paused_symbols": desk.book.paused_symbols(),
+            **desk.stop_word.row(),
             "unprotected": sum(1 for p in positions if not stop_of(desk, p)),
             "unrealized_usd": str(sum((unrealized(desk, p) for p in positions), ZERO)),
             "gross_usd": f"{gross_exposure(desk.book, desk.quotes):.2f}",
             "open_orders": len(desk.book.open_orders()),
             "unknown_orders": len(desk.book.unknown_orders()),
-            "day": {
-                "result_usd": f"{desk.book.day_result():.2f}",
-                "closed": desk.book.state.day_trades,
-                "wins": desk.book.state.day_wins,
-            },
+            "day": _day_row(desk.book),
             "wallet_usdt": f"{parts.venue.wallet_usdt:.2f}",
             "margin_available_usd": f"{desk.margin_available():.2f}",
             "venue": {
@@ -231,6 +229,15 @@ class Commands:
     async def _version(self, params: Json, peer: Peer) -> Json:
         await trio.lowlevel.checkpoint()
         return {"daemon": __version__, "protocol": PROTOCOL}
+
+
+def _day_row(book: Book) -> Json:
+    """The UTC day so far."""
+    return {
+        "result_usd": f"{book.day_result():.2f}",
+        "closed": book.state.day_trades,
+        "wins": book.state.day_wins,
+    }
 
 
 def _count(params: Json, default: int) -> int:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import trio
-from attrs import frozen
+from attrs import Factory, frozen
 from msgspec import Raw
 
 from lowcap import __version__
@@ -20,6 +20,7 @@ from lowcap.core.caps import CapTable
 from lowcap.core.clock import Clock, now_ms
 from lowcap.core.facts import Record
 from lowcap.core.messages import TradingState
+from lowcap.core.stopword import StopWord
 from lowcap.detection.admission import Admission
 from lowcap.detection.coins import CoinTable
 from lowcap.detection.names import curated
@@ -60,6 +61,7 @@ class Surroundings:
     config_hash: str
     listener: trio.SocketListener | None = None
     reload: Reload | None = None
+    stop_word: StopWord = Factory(StopWord)
     sync_in_thread: bool = True
     seed: int = 0
 
@@ -107,6 +109,7 @@ def build(settings: Settings, around: Surroundings, market: Market) -> House:
     rest, urgent, news = (HttpxPort(around.net) for _ in range(3))
     venue = Venue(around.net, rest, urgent, market.urls, market.signer, around.clock, chance)
     desk = Desk(ledger, book, settings, around.clock, venue)
+    desk.stop_word = around.stop_word
     venue.on_socket = lambda up, why: desk.set_health("order-socket", up, why)
     keeper = Keeper(desk, venue)
     coins = CoinTable({}, settings.coin_overrides)

@@ -122,6 +122,8 @@ NO_SUCH_ORDER = frozenset({-2011, -2013})
 ALREADY_SO = frozenset({-4046, -4059, -4171})
 LIMITED = frozenset({-1003, -1015})
 OVERLOADED = -1008
+# The key, its rights or its signature: another key may fare better.
+BAD_KEY = frozenset({-1002, -1022, -2014, -2015, -2017})
 LISTEN_KEY_GONE = -1125
 # A close-position stop of this side rests already.
 STOP_RESTS = -4130

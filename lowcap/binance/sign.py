@@ -7,10 +7,6 @@ import hashlib
 from pathlib import Path
 from typing import Protocol
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
 from lowcap.core.errors import LowcapError
 
 _BLOCK = 64
@@ -53,6 +49,11 @@ class Ed25519Signer:
     """Ed25519 in base64, for keys given as PKCS#8 PEM."""
 
     def __init__(self, api_key: str, pem: str) -> None:
+        # Loaded here: a key of the other kind needs nothing but the standard library.
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
         self.api_key = api_key
         try:
             key = load_pem_private_key(pem.encode(), password=None)
@@ -74,19 +75,20 @@ class Ed25519Signer:
         return "Ed25519Signer(***)"
 
 
-def read_signer(folder: Path, *, guarded: bool = False) -> Signer:
+def read_signer(folder: Path, *, guarded: bool = False, prefix: str = "") -> Signer:
     """The signer of a credentials folder: ``api-key`` with ``api-secret`` or ``private-key.pem``.
 
+    ``prefix`` stands before these names where there is a second key.
     ``guarded`` says that systemd made the folder: it keeps others out by an
     access list, which shows as group bits on the files.
 
     Raises:
         LowcapError: a file is missing, or readable by others.
     """
-    api_key = _read_secret(folder / "api-key", guarded)
-    if (folder / "private-key.pem").exists():
-        return Ed25519Signer(api_key, _read_secret(folder / "private-key.pem", guarded))
-    return HmacSigner(api_key, _read_secret(folder / "api-secret", guarded))
+    api_key = _read_secret(folder / f"{prefix}api-key", guarded)
+    if (folder / f"{prefix}private-key.pem").exists():
+        return Ed25519Signer(api_key, _read_secret(folder / f"{prefix}private-key.pem", guarded))
+    return HmacSigner(api_key, _read_secret(folder / f"{prefix}api-secret", guarded))
 
 
 def _read_secret(path: Path, guarded: bool) -> str:

@@ -14,23 +14,17 @@ from lowcap.binance.filters import contracts_from, without_ladder
 from lowcap.binance.orders import PLACE_ALGO, place_params
 from lowcap.binance.outcome import Outcome
 from lowcap.binance.rest import RestClient, VenueRefused
+from lowcap.binance.seen import snapshot_from
 from lowcap.binance.sign import Signer
 from lowcap.binance.socket import ApiSocket, outcome_of
 from lowcap.binance.symbolstreams import SymbolStreams
-from lowcap.binance.wire import (
-    AlgoView,
-    ApiReply,
-    ExchangeInfo,
-    OrderView,
-    PositionRow,
-    TradeRow,
-)
-from lowcap.core.account import SeenOrder, SeenPosition, Snapshot
+from lowcap.binance.wire import ApiReply, ExchangeInfo, TradeRow
+from lowcap.core.account import Snapshot
 from lowcap.core.clock import Clock, now_ms
 from lowcap.core.contract import Contract
 from lowcap.core.errors import LowcapError, NoAnswer, NotSent
 from lowcap.core.facts import Filled, OrderIntended
-from lowcap.core.money import ZERO, Side, decimal_from_wire
+from lowcap.core.money import Side, decimal_from_wire
 from lowcap.core.order import Order
 from lowcap.net.http import HttpPort
 from lowcap.net.net import Net
@@ -305,7 +299,7 @@ async def read_snapshot(rest: RestClient, at_ms: int, symbol: str = "") -> Snaps
     books = await rest.open_orders(symbol), await rest.open_algos(symbol)
     rows = await rest.positions(symbol)
     try:
-        return Snapshot(at_ms=at_ms, positions=_positions(rows), orders=_orders(*books))
+        return snapshot_from(at_ms, *books, rows)
     except ValueError as error:
         raise NoAnswer(f"unreadable account: {error}") from error
 
@@ -325,43 +319,3 @@ def _fills_of(order: Order, rows: list[TradeRow]) -> list[Filled]:
         )
         for row in sorted(rows, key=lambda row: row.id)
     ]
-
-
-def _positions(rows: list[PositionRow]) -> tuple[SeenPosition, ...]:
-    positions = (
-        SeenPosition(
-            symbol=row.symbol,
-            qty=decimal_from_wire(row.positionAmt),
-            entry_price=decimal_from_wire(row.entryPrice),
-            venue_ms=row.updateTime,
-        )
-        for row in rows
-        if row.positionSide == "BOTH"
-    )
-    return tuple(p for p in positions if p.qty != ZERO)
-
-
-def _orders(regular: list[OrderView], algos: list[AlgoView]) -> tuple[SeenOrder, ...]:
-    orders = [
-        SeenOrder(
-            symbol=row.symbol,
-            client_id=row.clientOrderId,
-            side=row.side,
-            qty=decimal_from_wire(row.origQty) - decimal_from_wire(row.executedQty),
-            reduces=row.reduceOnly or row.closePosition,
-            algo=False,
-        )
-        for row in regular
-    ]
-    orders += [
-        SeenOrder(
-            symbol=algo.symbol,
-            client_id=algo.clientAlgoId,
-            side=algo.side,
-            qty=decimal_from_wire(algo.quantity or "0"),
-            reduces=algo.reduceOnly or algo.closePosition,
-            algo=True,
-        )
-        for algo in algos
-    ]
-    return tuple(orders)

@@ -265,8 +265,9 @@ COMMANDS: tuple[Command, ...] = (
         options=(
             _REASON,
             Option("all", "also positions and orders that are not ours", flag=True),
+            Option("direct", "without the daemon, which may be dead or stuck", flag=True),
         ),
-        examples=("panic --yes",),
+        examples=("panic --yes", "panic --direct --yes"),
         aliases=("emergency-stop",),
         danger="severe",
     ),

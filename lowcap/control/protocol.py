@@ -21,6 +21,7 @@ EXIT_OF_CODE = {
     "halted": 4,
     "paused": 4,
     "disarmed": 4,
+    "stopped-outside": 4,
     "refused": 4,
     "mode": 4,
     "permission": 5,

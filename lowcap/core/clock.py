@@ -12,8 +12,6 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
-import trio
-
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
 
@@ -59,6 +57,9 @@ class LoopClock:
 
     def now_ns(self) -> int:
         """Wall time in nanoseconds, derived from the loop's clock."""
+        # Here, not above: tools that know these times by name alone need no loop.
+        import trio
+
         now_s = trio.current_time()
         if self._start_s is None:
             self._start_s = now_s

@@ -18,14 +18,16 @@ from lowcap.core.messages import OrderPlan, Purpose
 from lowcap.core.money import HUNDRED, ZERO, Side, floor_to_step
 from lowcap.core.order import Order, Status
 from lowcap.execution.desk import Desk
-from lowcap.execution.flatten import CancelSeen, CloseQty, FlatProof, FlattenStep, next_steps
+from lowcap.execution.flatten import (
+    ALARM_AFTER_S,
+    CancelSeen,
+    CloseQty,
+    FlatProof,
+    FlattenStep,
+    next_steps,
+    ours_of,
+)
 
-# A read of everything weighs 90, of one symbol 12, out of 2,400 a minute
-# (docs/venue.md §4, §8): what does not come off at once goes on at a pace that
-# can be kept up, or the address is banned and nothing closes any more.
-READ_EVERY_S, READ_WAITING_S, READS_QUICK = 0.15, 0.4, 10
-READ_LATER_S, READ_ALL_LATER_S = 2.0, 8.0
-ALARM_AFTER_S = 30.0
 SHARE_WITHIN_S = 5.0
 
 
@@ -67,7 +69,7 @@ async def close_symbols(
             await trio.sleep(1)
             continue
         result.reads += 1
-        ours = None if everything else _ours(desk)
+        ours = None if everything else ours_of(desk.book)
         steps = next_steps(
             seen, venue.contracts, symbols=symbols, ours=ours, prefix=prefix(desk.mode)
         )
@@ -82,21 +84,10 @@ async def close_symbols(
         if not alarmed and trio.current_time() - started_s > ALARM_AFTER_S:
             alarmed = True
             desk.alarm("not-flat", f"not flat after {ALARM_AFTER_S:g} s, still trying")
-        quiet_s = READ_EVERY_S if seen.at_ms > proof.dies_ms else READ_WAITING_S
-        later_s = READ_LATER_S if only else READ_ALL_LATER_S
-        busy_s = READ_EVERY_S if result.reads < READS_QUICK else later_s
-        await trio.sleep(busy_s if steps else quiet_s)
+        wait_s = proof.pause_s(seen, busy=bool(steps), reads=result.reads, one_symbol=bool(only))
+        await trio.sleep(wait_s)
     result.took_ms = round((trio.current_time() - started_s) * 1000)
     return result
-
-
-def _ours(desk: Desk) -> dict[str, Decimal]:
-    """What is ours by symbol: known fills, and whatever of our entries is not known yet."""
-    book = desk.book
-    return {
-        symbol: book.position(symbol).own_qty + book.pending_qty(symbol)
-        for symbol in book.exposed_symbols()
-    }
 
 
 def _believe(desk: Desk, seen: Snapshot, symbols: set[str] | None) -> None:

@@ -33,9 +33,11 @@ from lowcap.core.messages import (
 )
 from lowcap.core.money import ZERO, Side
 from lowcap.core.order import Order, Status, may_become
+from lowcap.core.stopword import StopWord
 from lowcap.execution import care, reports
 from lowcap.execution.bracket import orders_owed
 from lowcap.execution.events import take_event
+from lowcap.execution.lastlook import may_leave
 from lowcap.execution.prices import Prices
 from lowcap.execution.retry import Attempt, try_again
 from lowcap.ledger.writer import Ledger
@@ -75,6 +77,7 @@ class Desk:
         self.mode = settings.mode
         self.armed = settings.mode != "live"
         self.stopping = False
+        self.stop_word = StopWord()
         self.prices = Prices(clock)
         self.quotes = self.prices.quotes
         # How many closings work on a symbol, and how many panics on everything.
@@ -178,6 +181,7 @@ class Desk:
             stop_of=self.protections.stop_pct,
             filters_age_ms=self.now_ms() - self.venue.filters_ms,
             brackets_age_ms=self.now_ms() - self.venue.brackets_ms,
+            stop_word=self.stop_word.raised(),
         )
 
     def prepare_tables(self) -> None:
@@ -287,6 +291,8 @@ class Desk:
                 self.note(self.book.orders[name], reports.of_denial(name, error.message))
                 return name
         prepared_ns = self.clock.stage_ns()
+        if not may_leave(self, intent):
+            return name
         road = self._hand_over(intent)
         sent_ns = self.clock.stage_ns()
         self.sent_ns[name] = sent_ns

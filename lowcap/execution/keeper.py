@@ -18,6 +18,7 @@ from lowcap.core.messages import Purpose, TradingState
 from lowcap.core.order import RESTING, Status
 from lowcap.execution.closing import Closed, cancel_order, close_symbols
 from lowcap.execution.desk import Desk
+from lowcap.execution.lastlook import may_leave
 from lowcap.execution.reconcile import Findings, compare
 from lowcap.execution.settle import ask, settle_order
 from lowcap.execution.watch import Watch
@@ -51,7 +52,11 @@ class Keeper:
         self._reread = False
         self._key_good_until_ms = 0
         self.watch = Watch(
-            desk, venue, start=self.start, start_close=self.start_close, on_silence=self._on_silence
+            *(desk, venue),
+            start=self.start,
+            start_close=self.start_close,
+            start_panic=lambda: self.start(self._panic_by_file),
+            on_silence=self._on_silence,
         )
 
     def open(self, nursery: trio.Nursery, *, crashed: bool) -> None:
@@ -315,6 +320,8 @@ class Keeper:
     # -- orders by REST, cancels, closing ---------------------------------------
 
     async def _by_rest(self, intent: OrderIntended) -> None:
+        if not may_leave(self._desk, intent):
+            return
         try:
             outcome = await self._venue.submit_by_rest(intent)
         except NotSent as error:
@@ -370,6 +377,9 @@ class Keeper:
             )
         finally:
             self._desk.flattening -= 1
+
+    async def _panic_by_file(self) -> None:
+        await self.panic(False)
 
     async def cancel_entries(self) -> int:
         """Cancel resting entries; returns how many were asked for."""

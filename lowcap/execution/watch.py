@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from lowcap.binance.venue import Venue
-from lowcap.core.messages import TradingState
+from lowcap.core.messages import Purpose, TradingState
 from lowcap.core.money import ZERO
-from lowcap.core.order import Order, Status
+from lowcap.core.order import RESTING, Order, Status
+from lowcap.core.stopword import BY_FILE, BY_SIGNAL, OPERATOR_HALT
 from lowcap.execution.care import follow
 from lowcap.execution.desk import Desk
 from lowcap.execution.settle import ask
@@ -27,7 +28,8 @@ BANNED = "banned"
 class Watch:
     """Looks at every deadline ten times a second; what needs waiting it has started.
 
-    ``trading`` is set once recovery is over. ``on_silence`` hears why the user
+    ``trading`` is set once recovery is over, and ``start_panic`` closes
+    everything of ours. ``on_silence`` hears why the user
     data stream cannot be trusted: it is to be replaced, and the venue read.
     """
 
@@ -38,12 +40,15 @@ class Watch:
         *,
         start: Callable[[Callable[[], Awaitable[None]]], None],
         start_close: Callable[[str], None],
+        start_panic: Callable[[], None],
         on_silence: Callable[[str], None],
     ) -> None:
         self._desk = desk
         self._venue = venue
         self._start = start
         self._start_close = start_close
+        self._start_panic = start_panic
+        self._panicked = False
         self._on_silence = on_silence
         self._beyond_stop_ms: dict[str, int] = {}
         self._asked_fills: dict[str, tuple[int, int]] = {}
@@ -60,6 +65,7 @@ class Watch:
         """One round of deadline checks. The watchdog lives on it."""
         desk, at_ms = self._desk, self._desk.now_ms()
         self.ticks += 1
+        self._heed_stop_word()
         for order in desk.book.open_orders():
             overdue = at_ms - order.updated_ms > desk.settings.order.reply_timeout_ms
             if order.status is Status.SENT and overdue:
@@ -114,6 +120,28 @@ class Watch:
             self._desk.look_after(order.symbol)
 
         self._start(fetch)
+
+    def _heed_stop_word(self) -> None:
+        """A stop from outside becomes a hold that outlives us; resting entries go.
+
+        Where the file asks for it, everything of ours is closed, once: whoever
+        closes from outside could not while we put the ladders back.
+        """
+        desk, word = self._desk, self._desk.stop_word
+        who = word.raised()
+        if not who:
+            self._panicked = False
+            return
+        held = desk.book.state.holds.get(OPERATOR_HALT)
+        if held is None or held.who not in (BY_SIGNAL, BY_FILE):
+            reason = (word.text() if word.is_laid() else "") or f"stopped by {who}"
+            desk.place_hold(OPERATOR_HALT, TradingState.HALTED, reason, who)
+            for order in desk.book.open_orders():
+                if order.purpose is Purpose.ENTRY and order.status in RESTING:
+                    desk.spawn_cancel(order.client_id)
+        if self.trading and not self._panicked and word.asks_to_flatten():
+            self._panicked = True
+            self._start_panic()
 
     def prices(self, at_ms: int) -> None:
         """Without mark prices there are no entries."""

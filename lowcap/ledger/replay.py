@@ -31,21 +31,26 @@ def day_files(folder: Path) -> list[Path]:
     return sorted(folder.glob(_DAY_FILE))
 
 
-def replay(folder: Path, apply: Callable[[Record], None]) -> Replayed:
+def replay(folder: Path, apply: Callable[[Record], None], *, repair: bool = True) -> Replayed:
     """Give every record since the newest checkpoint to ``apply``, in order.
 
     A torn last line of the last file is cut off and counted. A bad record
     elsewhere ends the replay there and is named in ``corrupt``: what follows
     cannot be trusted and is set aside in ``.bad`` files, and the caller must
-    not trade before a person has looked.
+    not trade before a person has looked. Without ``repair`` no file is
+    touched: for a look at the ledger of a daemon that may still live.
     """
     files = day_files(folder)
     found = Replayed()
     first = _first_needed(files)
     for index, path in enumerate(files[first:], start=first):
         good_bytes = _replay_file(path, found, apply, is_last=index == len(files) - 1)
+        if found.torn_bytes and repair:
+            with path.open("rb+") as file:
+                file.truncate(good_bytes)
         if found.corrupt:
-            _set_aside(path, good_bytes, files[index + 1 :])
+            if repair:
+                _set_aside(path, good_bytes, files[index + 1 :])
             # Numbers used in what was set aside must not be used again: ids depend on them.
             found.last_seq += SKIPPED_SEQ
             found.last_run += SKIPPED_RUNS
@@ -97,9 +102,6 @@ def _replay_file(
             good_until += len(line)
             _note(record, found)
             apply(record)
-    if found.torn_bytes and is_last:
-        with path.open("rb+") as file:
-            file.truncate(good_until)
     return good_until
 
 

@@ -28,7 +28,7 @@ UNWRITTEN_BYTES_MAX = 64 * 1024 * 1024
 
 
 class StateLock:
-    """Makes sure that one daemon only uses a state directory."""
+    """Makes sure that one daemon only uses a state directory; the file says which process."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -42,6 +42,9 @@ class StateLock:
                 hint="lowcapctl status, or give each daemon its own state.dir",
                 code="locked",
             ) from error
+        self._file.truncate(0)
+        self._file.write(f"{os.getpid()}\n")
+        self._file.flush()
 
     def close(self) -> None:
         """Let the next daemon in."""

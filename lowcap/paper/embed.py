@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from lowcap.binance.sign import HmacSigner, Signer, read_signer
 from lowcap.binance.venue import KNOWN_URLS, VenueUrls
 from lowcap.core.clock import Clock
 from lowcap.core.errors import LowcapError
+from lowcap.core.venuefile import VenueFile
 from lowcap.net.net import Net
 from lowcap.paper.auth import Account
 from lowcap.paper.exchange import Exchange, ExchangeSetup
@@ -24,10 +26,30 @@ from lowcap.settings import Settings
 
 
 class Market(Struct, frozen=True):
-    """A venue's addresses and the signer for it."""
+    """A venue's addresses, the signer for it, and where its keys lie.
+
+    ``built_in_secret`` belongs to a key of the built-in exchange, which lies nowhere.
+    """
 
     urls: VenueUrls
     signer: Signer
+    credentials_dir: str = ""
+    built_in_secret: str = ""
+
+    def __repr__(self) -> str:
+        return f"Market({self.urls})"
+
+    def told(self, settings: Settings, state_dir: Path) -> VenueFile:
+        """What ``panic --direct`` must know to do without the daemon."""
+        return VenueFile(
+            mode=settings.mode,
+            rest_url=self.urls.rest,
+            state_dir=str(state_dir.absolute()),
+            credentials_dir=os.path.abspath(self.credentials_dir) if self.credentials_dir else "",
+            entry_recv_window_ms=settings.order.entry_recv_window_ms,
+            api_key=self.signer.api_key if self.built_in_secret else "",
+            api_secret=self.built_in_secret,
+        )
 
 
 def urls_at(port: int, host: str = "127.0.0.1") -> VenueUrls:
@@ -64,7 +86,7 @@ async def open_market(
                 code="credentials",
             )
         signer = read_signer(Path(folder), guarded=not given.credentials_dir)
-        task_status.started(Market(urls, signer))
+        task_status.started(Market(urls, signer, folder))
         return
     await _run_built_in(settings, net, clock, state_dir, script, task_status)
 
@@ -100,4 +122,5 @@ async def _run_built_in(
             board, chance = server.exchange.board, random.Random(paper.seed)
             nursery.start_soon(Upstream(net, paper.upstream_url, board, clock, chance).run)
         port = await nursery.start(server.run, "127.0.0.1", paper.port)
-        task_status.started(Market(urls_at(port), HmacSigner(account.api_key, account.secret)))
+        signer = HmacSigner(account.api_key, account.secret)
+        task_status.started(Market(urls_at(port), signer, built_in_secret=account.secret))

@@ -15,9 +15,9 @@ from lowcap.config import load, state_dir
 from lowcap.control.listen import is_handed_over, open_listener, socket_path
 from lowcap.core.clock import SystemClock, parse_as_of
 from lowcap.core.errors import ConfigError, LowcapError
-from lowcap.core.messages import TradingState
+from lowcap.core.stopword import STOP_FILE, StopWord
 from lowcap.daemon import run_daemon
-from lowcap.handlers import OPERATOR_HALT, Commands
+from lowcap.handlers import Commands
 from lowcap.house import Surroundings
 from lowcap.ledger.writer import StateLock
 from lowcap.net.net import SocketNet
@@ -50,6 +50,9 @@ def run_program(
     script = market_lines(read_capture(market))
     folder = state_dir(settings, environ)
     path = socket_path(settings.control.socket, environ)
+    stop_word = StopWord(path.parent / STOP_FILE)
+    # Not through the loop: while that is busy the flag must still be raised.
+    signal.signal(signal.SIGUSR1, stop_word.on_signal)
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold keys
     lock = StateLock(folder)
@@ -63,6 +66,7 @@ def run_program(
         config_hash=digest,
         listener=listener,
         reload=lambda: load(config_path, environ),
+        stop_word=stop_word,
     )
     refused: LowcapError | None = None
     try:
@@ -126,16 +130,11 @@ async def _once(commands: Commands, stop: trio.Event, wait_s: float) -> int:
 
 
 async def _obey_signals(stop: trio.Event, commands: Commands) -> None:
-    """First SIGTERM or SIGINT: leave in order. Second: leave at once. SIGUSR1: halt."""
-    wanted = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
+    """First SIGTERM or SIGINT: leave in order. Second: leave at once. SIGHUP: reload."""
+    wanted = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     with trio.open_signal_receiver(*wanted) as arriving:
         async for number in arriving:
-            if number == signal.SIGUSR1:
-                if commands.parts is not None:
-                    commands.parts.desk.place_hold(
-                        OPERATOR_HALT, TradingState.HALTED, "SIGUSR1", "signal"
-                    )
-            elif number == signal.SIGHUP:
+            if number == signal.SIGHUP:
                 _reload(commands)
             elif stop.is_set():
                 os._exit(EXIT_INTERRUPTED)

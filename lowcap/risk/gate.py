@@ -38,7 +38,8 @@ class Situation(Struct, kw_only=True):
     ``budget_lack`` says which of the venue's limits leaves no room for an
     entry and its exits; empty where there is room. ``stop_of`` gives the
     distance to the stop where it is not the same for all symbols; the ages are
-    those of what the venue said about its contracts.
+    those of what the venue said about its contracts. ``stop_word`` says who
+    outside has said stop; empty where nobody has.
     """
 
     now_ms: int
@@ -56,6 +57,7 @@ class Situation(Struct, kw_only=True):
     stop_of: StopOf | None = None
     filters_age_ms: int = 0
     brackets_age_ms: int = 0
+    stop_word: str = ""
 
 
 class EntryWish(Struct, frozen=True, kw_only=True):
@@ -84,6 +86,8 @@ def decide(
 
 def _checks(wish: EntryWish, book: Book, now: Situation, settings: Settings) -> Iterator[Found]:
     """The failing checks, in the order of the pre-trade list."""
+    if now.stop_word:
+        yield "stopped-outside", now.stop_word, "no stop from outside"
     state = TradingState.STOPPING if now.stopping else book.trading_state(now.now_ms)
     if state is not TradingState.ACTIVE:
         holds = ", ".join(sorted(book.state.holds)) or "shutdown"

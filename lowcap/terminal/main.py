@@ -144,6 +144,12 @@ def _run_lines(options: Options) -> int:
 def run_command(command: Command, params: Json, options: Options) -> int:
     """Carry out one command against the daemon; returns the exit code."""
     places = socket_candidates(options.socket, os.environ)
+    if params.get("direct"):
+        from lowcap.terminal.direct import panic_directly
+
+        return panic_directly(
+            *(params, places), yes=options.yes, as_json=options.as_json, timeout_s=options.timeout_s
+        )
     connection = Connection(places, options.patience_s(command))
     try:
         if command.danger:

@@ -90,6 +90,8 @@ def _status(value: Json, style: Style, columns: int) -> list[str]:
             style(f"hold {hold['name']}: {hold['state']}{until}", "warn")
             + f" - {plain(hold['reason'])} ({hold['who']}, since {hold['since'][11:19]}Z)"
         )
+    if value.get("stopped_by") == "stop file":
+        lines.append(style(f"stop file: {plain(value['stop_file'])}", "bad"))
     if value["paused_symbols"]:
         names = ", ".join(value["paused_symbols"])
         lines.append(style(f"paused until you resume: {names}", "warn"))

@@ -176,6 +176,12 @@ class Repl:
                 hint=f"in another terminal: lowcapctl feed tail {params.get('name', '')}",
                 code="refused",
             )
+        if params.get("direct"):
+            raise CallFailed(
+                "the prompt holds no keys",
+                hint="in a shell: lowcapctl panic --direct",
+                code="refused",
+            )
         if not command.danger:
             return await self._link.call(command.name, params)
         try:

@@ -22,6 +22,7 @@ from lowcap.core import facts
 from lowcap.core.errors import BrokenInvariant, CommandError, NoAnswer
 from lowcap.core.facts import Record
 from lowcap.core.messages import TradingState
+from lowcap.core.stopword import StopWord
 from lowcap.execution.closing import Closed
 from lowcap.handlers import OPERATOR_HALT, PANIC, Commands, Parts
 from lowcap.observe.logs import LogRing
@@ -60,6 +61,7 @@ class FakeDesk:
         self.quotes: dict[str, object] = {}
         self.ledger = SimpleNamespace(sync_now=lambda: None, run=1)
         self.flattening = False
+        self.stop_word = StopWord()
         self.settings = SimpleNamespace(limits=SimpleNamespace(day_loss_usd_max=Decimal(1)))
         self.armed = False
         self.mode = "dry"

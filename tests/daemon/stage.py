@@ -18,6 +18,7 @@ from lowcap.control.peer import Peer
 from lowcap.core.clock import Clock, LoopClock
 from lowcap.core.facts import Record
 from lowcap.core.messages import Purpose
+from lowcap.core.stopword import STOP_FILE, StopWord
 from lowcap.daemon import run_daemon
 from lowcap.handlers import Commands, Parts
 from lowcap.house import Surroundings
@@ -62,6 +63,7 @@ class Stage:
         self.net = net
         self.clock = clock
         self.folder = folder
+        self.stop_file = folder / STOP_FILE
         self.exchange = Exchange(ExchangeSetup(seed=7))
         self.server = PaperServer(
             self.exchange, Account(api_key=KEYS[0], secret=KEYS[1]), net, clock, tick_s=1.0
@@ -114,6 +116,7 @@ class Stage:
             environ={"CREDENTIALS_DIRECTORY": str(self.folder / "keys")},
             ring=LogRing(),
             config_hash="stage",
+            stop_word=StopWord(self.stop_file),
             sync_in_thread=False,
             seed=3,
         )

@@ -47,6 +47,7 @@ def quotes(**changes: Any) -> dict[str, Quote]:
 
 SITUATIONS: list[tuple[str, dict[str, Any], str, str]] = [
     ("stopping", {"stopping": True}, "STOPPING (shutdown)", "ACTIVE"),
+    ("stopped-outside", {"stop_word": "SIGUSR1"}, "SIGUSR1", "no stop from outside"),
     ("disarmed", {"armed": False}, "not armed", "lowcapctl arm"),
     ("ledger", {"ledger_fault": "disk full"}, "disk full", "a writable ledger"),
     ("clock-offset", {"clock_offset_ms": 251}, "251 ms", "250 ms"),

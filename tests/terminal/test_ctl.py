@@ -167,6 +167,21 @@ def test_a_one_liner_takes_less_than_a_tenth_of_a_second(tmp_path: Path, fake: F
     assert bare_s < ours_s < PROCESS_TIME_S_MAX * slow_machine
 
 
+def test_panic_direct_asks_first_and_says_when_there_is_no_venue(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('mode = "dry"\n')
+    env = {"LOWCAP_CONFIG": str(config)}
+    words = ("--socket", str(tmp_path / "c.sock"), "panic", "--direct")
+    done = ctl(tmp_path, *words, env=env)
+    assert done.returncode == 10
+    assert "hint: type FLATTEN to go on, or use --yes" in done.stderr
+    assert not (tmp_path / "stop").exists(), "nothing is done before it is confirmed"
+    done = ctl(tmp_path, *words, "--yes", env=env)
+    assert done.returncode == 3
+    assert "built-in exchange" in done.stderr
+    assert "--socket" in done.stderr
+
+
 def test_one_liners_load_no_heavy_library(tmp_path: Path, fake: FakeDaemon) -> None:
     fake.answers["panic"] = {"fault": ("partial", "not flat yet", "")}
     code = (

@@ -91,6 +91,8 @@ def test_ctrl_c_at_the_prompt_drops_the_line(daemon: Daemon, open_repl: Open) ->
 def test_a_severe_command_asks_for_the_word(daemon: Daemon, open_repl: Open) -> None:
     repl = open_repl(daemon.socket)
     repl.at_prompt()
+    repl.enter("panic --direct")
+    repl.expect("in a shell: lowcapctl panic --direct")
     repl.enter("panic")
     repl.expect("Type FLATTEN 0 to go on:")
     repl.enter("yes")

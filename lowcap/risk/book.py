@@ -10,66 +10,18 @@ from collections import deque
 from decimal import Decimal
 
 import msgspec
-from msgspec import Struct, field
 
 from lowcap.core import facts
 from lowcap.core.clock import NS_PER_MS, utc_day
 from lowcap.core.facts import Record
 from lowcap.core.messages import STATE_RANK, Purpose, TradingState
 from lowcap.core.money import ZERO
-from lowcap.core.order import FINAL, Order, Status, advance
+from lowcap.core.order import Order, Status, advance
+from lowcap.risk.book_state import BookState, Hold, Position, moved_qty, unsettled_qty
 
 FINAL_ORDERS_KEPT = 200
 
-
-class Position(Struct, kw_only=True):
-    """What the account holds of one symbol; money in USDT over the position's life.
-
-    ``qty`` is the venue's signed quantity, ``own_qty`` what our own fills add
-    up to. ``opened_seq`` is the intent of the entry that opened it, and
-    ``fill_ms`` the venue's time of the newest fill in ``qty``.
-    """
-
-    symbol: str
-    qty: Decimal = ZERO
-    own_qty: Decimal = ZERO
-    opened_seq: int = 0
-    entry_price: Decimal = ZERO
-    venue_ms: int = 0
-    fill_ms: int = 0
-    realized: Decimal = ZERO
-    fees: Decimal = ZERO
-    trigger: str = ""
-
-
-class Hold(Struct, kw_only=True, frozen=True):
-    """A named restriction. ``until_ms`` 0: until somebody lifts it."""
-
-    name: str
-    state: TradingState
-    reason: str
-    who: str
-    since_ms: int
-    until_ms: int = 0
-
-
-class BookState(Struct, kw_only=True):
-    """All of the book that a checkpoint must carry.
-
-    ``compared_ms`` is when start-up's comparison with the venue was made.
-    """
-
-    orders: dict[str, Order] = field(default_factory=dict)
-    positions: dict[str, Position] = field(default_factory=dict)
-    holds: dict[str, Hold] = field(default_factory=dict)
-    foreign: dict[str, Decimal] = field(default_factory=dict)
-    switched_off: list[str] = field(default_factory=list)
-    compared_ms: int = 0
-    day: str = ""
-    day_realized: Decimal = ZERO
-    day_fees: Decimal = ZERO
-    day_trades: int = 0
-    day_wins: int = 0
+__all__ = ["Book", "BookState", "Hold", "Position", "unsettled_qty"]
 
 
 class Book:
@@ -307,7 +259,7 @@ class Book:
             position.trigger = order.trigger
             if position.own_qty == ZERO:
                 position.opened_seq = order.seq
-        position.own_qty = _moved(position.own_qty, order, fact)
+        position.own_qty = moved_qty(position.own_qty, order, fact)
         if fact.venue_ms > position.venue_ms:
             self._apply_fill(position, fact)
 
@@ -390,17 +342,3 @@ class Book:
         if position is None or (position.qty == ZERO and position.own_qty == ZERO):
             return True
         return order.seq < position.opened_seq
-
-
-def _moved(own_qty: Decimal, order: Order, fact: facts.Filled) -> Decimal:
-    """Our quantity after a fill; what only reduces may have closed foreign quantity too."""
-    moved = own_qty + fact.side.sign * fact.qty
-    reduces = order.reduce_only or order.close_position
-    return ZERO if reduces and moved * own_qty <= ZERO else moved
-
-
-def unsettled_qty(order: Order) -> Decimal:
-    """Quantity of an order that may be, or will be, in the position but has not been seen there."""
-    if order.status in FINAL:
-        return max(order.executed - order.filled_qty, ZERO)
-    return max((order.qty or ZERO) - order.filled_qty, ZERO)

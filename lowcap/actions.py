@@ -21,6 +21,7 @@ from lowcap.core.money import ZERO
 from lowcap.core.plain import plain
 from lowcap.execution.closing import Closed, close_share
 from lowcap.execution.desk import VENUE_REFUSES, Desk
+from lowcap.execution.guarding import lift, must_not_lift
 from lowcap.execution.keeper import Keeper
 from lowcap.feeds.caps import CapSession
 from lowcap.feeds.session import NewsSession
@@ -29,11 +30,12 @@ from lowcap.intake import Intake
 from lowcap.observe.logs import LogRing
 from lowcap.observe.traces import TraceIndex
 from lowcap.risk.gate import gross_exposure
+from lowcap.risk.guard_state import GUARD_HOLDS
 from lowcap.settings import Settings
 
 OPERATOR_PAUSE, OPERATOR_HALT, PANIC = "operator-pause", "operator-halt", "panic"
-DAY_LOSS, LEDGER_CORRUPT = "day-loss", "ledger-corrupt"
-LATCHED = (OPERATOR_HALT, PANIC, DAY_LOSS, LEDGER_CORRUPT, VENUE_REFUSES)
+LEDGER_CORRUPT = "ledger-corrupt"
+LATCHED = (OPERATOR_HALT, PANIC, *GUARD_HOLDS, LEDGER_CORRUPT, VENUE_REFUSES)
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -125,25 +127,14 @@ class Actions:
                 )
             if desk.flattening:
                 raise CommandError("a panic is still closing positions", code="refused")
-            if -desk.book.day_result() >= desk.settings.limits.day_loss_usd_max:
-                raise CommandError(
-                    "the day's loss is at its limit until 00:00 UTC",
-                    hint="wait, or raise limits.day_loss_usd_max and restart",
-                    code="refused",
-                )
-            found = await parts.keeper.reconcile("resume", record_always=True)
-            if found.differences:
-                raise CommandError(
-                    "belief and venue differ: " + "; ".join(found.differences[:3]),
-                    hint="they are being put right; try again in a few seconds",
-                    code="refused",
-                )
+            must_not_lift(desk)
+            await compare_clean(parts.keeper, "resume")
         now_held = desk.book.state.holds
         if desk.flattening or any(now_held.get(n) != before.get(n) for n in LATCHED):
             raise CommandError("trading was stopped again meanwhile", code="refused")
         who = self._note("resume", params, peer)
         for name in (OPERATOR_PAUSE, *LATCHED):
-            desk.lift_hold(name, reason or "resumed", who)
+            lift(desk, name, reason or "resumed", who)
         for symbol in paused:
             desk.record(
                 facts.Switched(kind="symbol", name=symbol, enabled=True, who=who, reason=reason)
@@ -206,6 +197,21 @@ class Actions:
         self._note("disarm", params, peer)
         desk.armed = False
         return {"armed": False, "mode": desk.mode}
+
+
+async def compare_clean(keeper: Keeper, why: str) -> None:
+    """Compare belief and venue: whoever lifts a halt must find no difference.
+
+    Raises:
+        CommandError: there are some.
+    """
+    found = await keeper.reconcile(why, record_always=True)
+    if found.differences:
+        raise CommandError(
+            "belief and venue differ: " + "; ".join(found.differences[:3]),
+            hint="they are being put right; try again in a few seconds",
+            code="refused",
+        )
 
 
 async def carried_through(keeper: Keeper, work: Callable[[], Awaitable[T]]) -> T:

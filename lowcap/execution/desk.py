@@ -31,15 +31,17 @@ from lowcap.core.messages import (
     Target,
     TradingState,
 )
-from lowcap.core.money import ZERO, Side
+from lowcap.core.money import ZERO
 from lowcap.core.order import Order, Status, may_become
 from lowcap.execution import reports
 from lowcap.execution.bracket import Cancel, CloseNow, Place, missing, orders_owed
+from lowcap.execution.breakers import Breakers
 from lowcap.execution.events import take_event
 from lowcap.execution.prices import Prices
 from lowcap.ledger.writer import Ledger
 from lowcap.risk.book import Book, unsettled_qty
-from lowcap.risk.gate import EntryWish, Situation, decide, notionals
+from lowcap.risk.gate import EntryWish, Situation, decide, notionals, wish_of
+from lowcap.risk.guards import equity_of
 from lowcap.risk.sizing import Wish, share_out, wished_notional
 from lowcap.settings import Settings
 
@@ -70,6 +72,7 @@ class Desk:
         self.stopping = False
         self.prices = Prices(clock)
         self.quotes = self.prices.quotes
+        self.breakers = Breakers(book, self.record, self.now_ms)
         # How many closings work on a symbol, and how many panics on everything.
         self.closing: Counter[str] = Counter()
         self.flattening = 0
@@ -160,6 +163,7 @@ class Desk:
             leverage=self.venue.leverage,
             closing=self.closing,
             budget_lack=self._budget_lack(),
+            equity_usd=self.equity_usd(),
         )
 
     def _budget_lack(self) -> str:
@@ -167,6 +171,10 @@ class Desk:
         owed = orders_owed(self.book, self.settings) + 1 + len(self.settings.protect.ladder)
         venue = self.venue
         return venue.budget.lack(Urgency.ROUTINE, venue.venue_ms(), weight=1, orders=1 + owed)
+
+    def equity_usd(self) -> Decimal | None:
+        """What the account is worth at mark, in USD; None where a position has no price."""
+        return equity_of(self.book, self.quotes, self.venue.wallet_usdt)
 
     def margin_available(self) -> Decimal:
         """Wallet less the initial margin of everything held or on its way, in USD."""
@@ -189,14 +197,13 @@ class Desk:
         ]
         return share_out(found, sizing.signal_usd_max)
 
-    def plan(self, symbol: str, side: Side, wish: Wish) -> Refusal | OrderPlan:
+    def plan(self, wish: EntryWish) -> Refusal | OrderPlan:
         """What the gate would say now; nothing is recorded, reserved or sent."""
-        wanted = EntryWish(symbol=symbol, side=side, wish=wish)
-        return decide(wanted, self.book, self.situation(), self.settings)
+        return decide(wish, self.book, self.situation(), self.settings)
 
     def enter(self, signal: Signal, target: Target, wish: Wish, cause: int) -> Refusal | OrderPlan:
         """Gate, size and plan an entry for one symbol of a signal; reserves nothing yet."""
-        answer = self.plan(target.symbol, signal.side, wish)
+        answer = self.plan(wish_of(signal, target.symbol, wish, cause))
         if isinstance(answer, Refusal):
             self.record(
                 facts.Refused(
@@ -249,6 +256,7 @@ class Desk:
         road = self._hand_over(intent)
         sent_ns = self.clock.stage_ns()
         self.sent_ns[name] = sent_ns
+        self.breakers.sent(name, road)
         if stages_us:
             stages_us["prepare"] = (prepared_ns - stages_us.pop("gate_end_ns")) / 1000
             stages_us["submit"] = (sent_ns - prepared_ns) / 1000
@@ -275,6 +283,7 @@ class Desk:
             return
         now_ns = self.clock.stage_ns()
         reply_us = (now_ns - self.sent_ns.pop(name, now_ns)) / 1000
+        self.breakers.answered(order, outcome)
         fact = reports.of_outcome(order, outcome, reply_us)
         if isinstance(fact, facts.OutcomeUnknown):
             self.mark_unknown(order, fact.why)
@@ -300,6 +309,7 @@ class Desk:
 
     def mark_unknown(self, order: Order, why: str) -> None:
         """An order in doubt counts as filled until its outcome has been found out."""
+        self.breakers.unanswered(order.client_id, why)
         if may_become(order, Status.UNKNOWN):
             self.record(facts.OutcomeUnknown(client_id=order.client_id, why=why), order.seq)
             self.settle(order.client_id)

@@ -6,7 +6,6 @@ of the records seen, so that a restart arrives at the same book.
 
 from __future__ import annotations
 
-from collections import deque
 from decimal import Decimal
 
 import msgspec
@@ -29,8 +28,7 @@ class Book:
 
     def __init__(self) -> None:
         self.state = BookState()
-        self.entries_ms: deque[int] = deque(maxlen=1_000)
-        self._signal_trigger: dict[int, str] = {}
+        self._signal: dict[int, facts.SignalRaised] = {}
         # Indexes over ``state.orders``: kept small, so that a decision costs no scan.
         self._by_symbol: dict[str, dict[str, Order]] = {}
         self._entering: dict[str, Order] = {}
@@ -122,9 +120,11 @@ class Book:
     def apply(self, record: Record) -> None:
         """Fold one record in."""
         self._start_day(record.ts)
+        signal = self._signal.get(record.cause)
+        self.state.guards.fold(record, signal.trigger if signal else "")
         match record.body:
             case facts.SignalRaised() as fact:
-                self._signal_trigger = {record.seq: fact.trigger}
+                self._signal = {record.seq: fact}
             case facts.OrderIntended() as fact:
                 self._intend(record, fact)
             case facts.OrderSent() as fact:
@@ -172,11 +172,8 @@ class Book:
         self.state = msgspec.json.decode(fact.book, type=BookState)
         self._by_symbol.clear()
         self._entering.clear()
-        self.entries_ms.clear()
         for order in self.orders.values():
             self._index(order)
-            if order.purpose is Purpose.ENTRY:
-                self.entries_ms.append(order.timestamp_ms)
 
     def _index(self, order: Order) -> None:
         self._by_symbol.setdefault(order.symbol, {})[order.client_id] = order
@@ -191,10 +188,11 @@ class Book:
             self.state.day = day
             self.state.day_realized = self.state.day_fees = ZERO
             self.state.day_trades = self.state.day_wins = 0
+            self.state.guards.start_day()
 
     def _intend(self, record: Record, fact: facts.OrderIntended) -> None:
         parent = self.orders.get(fact.parent)
-        trigger = parent.trigger if parent else self._signal_trigger.get(record.cause, "")
+        source = parent or self._signal.get(record.cause)
         order = Order(
             client_id=fact.client_id,
             seq=record.seq,
@@ -213,13 +211,12 @@ class Book:
             recv_window_ms=fact.recv_window_ms,
             notional_usd=fact.notional_usd,
             decision_price=fact.decision_price,
-            trigger=trigger,
+            trigger=source.trigger if source else "",
+            feed=source.feed if source else "",
             updated_ms=record.ts // NS_PER_MS,
         )
         self.orders[fact.client_id] = order
         self._index(order)
-        if fact.purpose is Purpose.ENTRY:
-            self.entries_ms.append(record.ts // NS_PER_MS)
         self._forget_final()
 
     def _move(self, client_id: str, status: Status, ts: int) -> None:

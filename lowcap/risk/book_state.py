@@ -10,6 +10,7 @@ from lowcap.core import facts
 from lowcap.core.messages import TradingState
 from lowcap.core.money import ZERO
 from lowcap.core.order import FINAL, Order
+from lowcap.risk.guard_state import GuardState
 
 
 class Position(Struct, kw_only=True):
@@ -60,6 +61,7 @@ class BookState(Struct, kw_only=True):
     day_fees: Decimal = ZERO
     day_trades: int = 0
     day_wins: int = 0
+    guards: GuardState = field(default_factory=GuardState)
 
 
 def moved_qty(own_qty: Decimal, order: Order, fact: facts.Filled) -> Decimal:

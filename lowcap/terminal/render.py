@@ -9,6 +9,7 @@ from typing import Any
 from lowcap.control.commands import Command
 from lowcap.core.plain import plain
 from lowcap.terminal.news import NEWS_RENDERERS
+from lowcap.terminal.risk import RISK_RENDERERS, breaker_line, hold_line
 from lowcap.terminal.table import Style, fold, table, wrap
 
 Json = dict[str, Any]
@@ -42,6 +43,7 @@ def page_of(command: Command, params: Json) -> str:
 def render(command: str, value: Any, style: Style, columns: int) -> list[str]:  # noqa: ANN401
     """Lines for a terminal of ``columns`` columns, none of them longer."""
     renderer = _RENDERERS.get(command) or NEWS_RENDERERS.get(command, _plain)
+    renderer = RISK_RENDERERS.get(command, renderer)
     lines = renderer(value, style, columns)
     return [part for line in lines for part in fold(line, columns)]
 
@@ -82,12 +84,8 @@ def _status(value: Json, style: Style, columns: int) -> list[str]:
         f"day {float(value['day']['result_usd']):+,.2f} USDT, {value['day']['closed']} closed, "
         f"{value['day']['wins']} won   wallet {float(value['wallet_usdt']):,.2f}   {speed}",
     ]
-    for hold in value["holds"]:
-        until = f" until {hold['until'][11:19]}Z" if hold["until"] else ""
-        lines.append(
-            style(f"hold {hold['name']}: {hold['state']}{until}", "warn")
-            + f" - {plain(hold['reason'])} ({hold['who']}, since {hold['since'][11:19]}Z)"
-        )
+    lines += [hold_line(hold, style) for hold in value["holds"]]
+    lines += [breaker_line(row, style) for row in value["breakers"]]
     if value["paused_symbols"]:
         names = ", ".join(value["paused_symbols"])
         lines.append(style(f"paused until you resume: {names}", "warn"))

@@ -56,6 +56,7 @@ def situation(**changes: Any) -> Situation:
         "contracts": dict(CONTRACTS),
         "leverage": dict.fromkeys(CONTRACTS, 20),
         "closing": {},
+        "equity_usd": D(1_000_000),
     }
     return Situation(**given | changes)
 

@@ -85,7 +85,7 @@ def _status(value: Json, style: Style, columns: int) -> list[str]:
         f"{value['day']['wins']} won   wallet {float(value['wallet_usdt']):,.2f}   {speed}",
     ]
     lines += [hold_line(hold, style) for hold in value["holds"]]
-    lines += [breaker_line(row, style) for row in value["breakers"]]
+    lines += [breaker_line(row, style) for row in value.get("breakers", ())]
     if value["paused_symbols"]:
         names = ", ".join(value["paused_symbols"])
         lines.append(style(f"paused until you resume: {names}", "warn"))

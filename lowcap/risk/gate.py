@@ -274,7 +274,8 @@ def notionals(book: Book, quotes: dict[str, Quote]) -> dict[str, Decimal]:
     found: dict[str, Decimal] = {}
     for symbol, qty in book.exposures().items():
         quote = quotes.get(symbol)
-        found[symbol] = qty * (quote.mark if quote is not None else book.price_known(symbol))
+        usable = quote is not None and quote.mark.is_finite() and quote.mark > ZERO
+        found[symbol] = qty * (quote.mark if quote and usable else book.price_known(symbol))
     return found
 
 

@@ -37,7 +37,7 @@ def equity_of(book: Book, quotes: Mapping[str, Quote], wallet_usdt: Decimal) -> 
     equity = wallet_usdt
     for position in book.open_positions():
         quote = quotes.get(position.symbol)
-        if quote is not None:
+        if quote is not None and quote.mark.is_finite() and quote.mark > ZERO:
             equity += position.qty * (quote.mark - position.entry_price)
         elif position.own_qty != ZERO:
             return None

@@ -9,19 +9,16 @@ daemon in dry mode.
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from lowcap.__main__ import main
 from lowcap.core.messages import OrderPlan, Purpose, Refusal
-from lowcap.core.money import Side, floor_to_step, limit_inside_collar, percent_of
+from lowcap.core.money import floor_to_step, limit_inside_collar, percent_of
 from lowcap.execution.desk import Desk
-from lowcap.risk.sizing import Wish
+from lowcap.risk.gate import EntryWish
 
 
-def plan(
-    desk: Desk, symbol: str, side: Side, wish: Wish, collar_pct: Decimal | None = None
-) -> OrderPlan | Refusal:
+def plan(desk: Desk, wanted: EntryWish) -> OrderPlan | Refusal:
     """The wish as an order: no state, no limits, no look at the book."""
+    symbol, side, wish = wanted.symbol, wanted.side, wanted.wish
     contract, mark, orders = desk.venue.contracts[symbol], desk.quotes[symbol].mark, desk.settings
     price = mark + side.sign * percent_of(mark, orders.order.collar_pct)
     return OrderPlan(

@@ -32,7 +32,7 @@ from lowcap.paper.exchange import Exchange, ExchangeSetup
 from lowcap.paper.feedserver import FeedServer
 from lowcap.paper.server import PaperServer
 from lowcap.paper.usage import Limits
-from tests.long.rig import Process, call, ledger_records, wait_ready, write_config
+from tests.long.rig import GUARDS_OFF, Process, call, ledger_records, wait_ready, write_config
 
 FRAMES_PER_ROUND = 20  # as many positions as the shipped limits allow
 PACE_S = 0.03
@@ -56,6 +56,7 @@ PROFILE: dict[str, Any] = {
         "position_notional_usd_max": 600_000,
         "gross_notional_usd_max": 50_000_000,
         "day_loss_usd_max": 1_000_000,
+        **GUARDS_OFF,
     },
     "trigger": [{"id": "upbit_listing", "cooldown_s": 0}],
 }

@@ -22,6 +22,7 @@ from lowcap.core.plain import plain
 from lowcap.core.stopword import OPERATOR_HALT
 from lowcap.execution.closing import Closed, close_share
 from lowcap.execution.desk import VENUE_REFUSES, Desk
+from lowcap.execution.guarding import lift, must_not_lift
 from lowcap.execution.keeper import Keeper
 from lowcap.feeds.caps import CapSession
 from lowcap.feeds.session import NewsSession
@@ -30,11 +31,12 @@ from lowcap.intake import Intake
 from lowcap.observe.logs import LogRing
 from lowcap.observe.traces import TraceIndex
 from lowcap.risk.gate import gross_exposure
+from lowcap.risk.guard_state import GUARD_HOLDS
 from lowcap.settings import Settings
 
 OPERATOR_PAUSE, PANIC = "operator-pause", "panic"
-DAY_LOSS, LEDGER_CORRUPT = "day-loss", "ledger-corrupt"
-LATCHED = (OPERATOR_HALT, PANIC, DAY_LOSS, LEDGER_CORRUPT, VENUE_REFUSES)
+LEDGER_CORRUPT = "ledger-corrupt"
+LATCHED = (OPERATOR_HALT, PANIC, *GUARD_HOLDS, LEDGER_CORRUPT, VENUE_REFUSES)
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -127,19 +129,8 @@ class Actions:
                 )
             if desk.flattening:
                 raise CommandError("a panic is still closing positions", code="refused")
-            if -desk.book.day_result() >= desk.settings.limits.day_loss_usd_max:
-                raise CommandError(
-                    "the day's loss is at its limit until 00:00 UTC",
-                    hint="wait, or raise limits.day_loss_usd_max and restart",
-                    code="refused",
-                )
-            found = await parts.keeper.reconcile("resume", record_always=True)
-            if found.differences:
-                raise CommandError(
-                    "belief and venue differ: " + "; ".join(found.differences[:3]),
-                    hint="they are being put right; try again in a few seconds",
-                    code="refused",
-                )
+            must_not_lift(desk)
+            await compare_clean(parts.keeper, "resume")
         now_held = desk.book.state.holds
         if desk.stop_word.signals != signals or desk.stop_word.is_laid():
             raise CommandError("trading was stopped from outside meanwhile", code="refused")
@@ -148,7 +139,7 @@ class Actions:
         who = self._note("resume", params, peer)
         desk.stop_word.answer(signals)
         for name in (OPERATOR_PAUSE, *LATCHED):
-            desk.lift_hold(name, reason or "resumed", who)
+            lift(desk, name, reason or "resumed", who)
         for symbol in paused:
             desk.record(
                 facts.Switched(kind="symbol", name=symbol, enabled=True, who=who, reason=reason)
@@ -211,6 +202,21 @@ class Actions:
         self._note("disarm", params, peer)
         desk.armed = False
         return {"armed": False, "mode": desk.mode}
+
+
+async def compare_clean(keeper: Keeper, why: str) -> None:
+    """Compare belief and venue: whoever lifts a halt must find no difference.
+
+    Raises:
+        CommandError: there are some.
+    """
+    found = await keeper.reconcile(why, record_always=True)
+    if found.differences:
+        raise CommandError(
+            "belief and venue differ: " + "; ".join(found.differences[:3]),
+            hint="they are being put right; try again in a few seconds",
+            code="refused",
+        )
 
 
 async def carried_through(keeper: Keeper, work: Callable[[], Awaitable[T]]) -> T:

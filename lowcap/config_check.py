@@ -64,7 +64,16 @@ _WITHIN: dict[str, _Bound] = {
     "order.retries_max": (0, 2),
     "leverage.max": (1, 20),
     "protect.stop_deadline_ms": (100, 60_000),
+    "limits.losing_streak_max": (0, 1_000),
+    "limits.equity_floor_usd": (0, 10**12),
+    "limits.drawdown_pct_max": (0, 100),
+    "limits.entries_per_hour_max": (0, 1_000_000),
+    "limits.entries_per_day_max": (0, 10_000_000),
+    "limits.executions_per_hour_max": (0, 1_000_000),
+    "limits.feed_notional_usd_max": (0, 10**12),
 }
+# What may be 0, off, only where nothing leaves this machine.
+_NEVER_OFF = ("limits.losing_streak_max", "limits.executions_per_hour_max")
 _ABOVE_ZERO = (
     "paper.wallet_usdt",
     "order.collar_pct",
@@ -107,6 +116,7 @@ def faults_of(settings: Settings) -> list[str]:
     return [
         *_words(settings),
         *_numbers(settings),
+        *_floor(settings),
         *protect_faults(settings),
         *_exchange(settings),
         *stream_base_faults("paper.upstream_url", settings.paper.upstream_url),
@@ -149,6 +159,18 @@ def _numbers(settings: Settings) -> Iterable[str]:
         for path, most in _CEILINGS.items():
             if _at(settings, path) > most:
                 yield f"{path}: expected at most {most} away from loopback"
+        for path in _NEVER_OFF:
+            if _at(settings, path) == 0:
+                yield f"{path}: expected 1 or more; it may be off (0) on loopback only"
+
+
+def _floor(settings: Settings) -> Iterable[str]:
+    """With real money the worth of the account at which all entries end must be named."""
+    given = settings.exchange
+    urls = (given.rest_url, given.ws_api_url, given.stream_url)
+    real = settings.mode == "live" and not all(url and _host(url) in _LOOPBACK for url in urls)
+    if real and settings.limits.equity_floor_usd == 0:
+        yield "limits.equity_floor_usd: expected more than 0 in live mode: entries end there"
 
 
 def _at(settings: Settings, path: str) -> Decimal | int:

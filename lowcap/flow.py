@@ -23,6 +23,9 @@ from lowcap.detection.trigger import BATCH
 from lowcap.execution.desk import Desk
 from lowcap.execution.retry import Attempt, remember
 from lowcap.feeds.session import Decoder, FeedStatus
+from lowcap.risk.breaker import FEED
+from lowcap.risk.guard_state import GUARD
+from lowcap.risk.guards import TRIGGER_EXECUTIONS
 from lowcap.risk.sizing import Wish
 
 QUIET_RECORDS_PER_S = 100
@@ -82,10 +85,13 @@ class Flow:
         if isinstance(item, NotNews):
             if item.fault:
                 feed.faults += 1
+                self.desk.breakers.on_failure(FEED + feed.name, f"faulty frame: {item.reason}")
                 self._refuse_frame(feed.name, item.reason, frame, received_ns)
                 self.after(feed.name, received_ns, frame)
             return
         parsed_ns = self._clock.stage_ns()
+        if self.desk.breakers.tripped:
+            self.desk.breakers.on_success(FEED + feed.name)
         verdict = self.detector.judge(item, self.enabled)
         judged_ns = self._clock.stage_ns()
         if verdict.signal is None:
@@ -238,6 +244,8 @@ class Flow:
         begun_ns = self._clock.stage_ns()
         answer = self.desk.enter(signal, target, wish, cause)
         if isinstance(answer, Refusal):
+            if answer.check == TRIGGER_EXECUTIONS and signal.trigger in self.enabled:
+                self._guard_off(signal.trigger, answer)
             return False
         ended_ns = self._clock.stage_ns()
         stages_us["risk"] = (ended_ns - begun_ns) / 1000
@@ -272,12 +280,20 @@ class Flow:
         )
 
     def _turn_off(self, trigger: str, detail: str) -> None:
-        self.desk.record(
-            facts.Switched(
-                kind="trigger", name=trigger, enabled=False, who="auto", reason=plain(detail)
-            )
-        )
+        self._switch_off(trigger, "auto", plain(detail))
         self.desk.alarm("trigger-fault", f"{trigger} turned off: {plain(detail)}")
+
+    def _guard_off(self, trigger: str, refused: Refusal) -> None:
+        """A trigger that has traded too often stays off until a person enables it by name."""
+        why = f"{refused.measured}, limit {refused.limit}"
+        self._switch_off(trigger, GUARD, why)
+        hint = f"lowcapctl trigger enable {trigger}"
+        self.desk.alarm(TRIGGER_EXECUTIONS, f"{trigger} turned off: {why}", hint)
+
+    def _switch_off(self, trigger: str, who: str, reason: str) -> None:
+        self.desk.record(
+            facts.Switched(kind="trigger", name=trigger, enabled=False, who=who, reason=reason)
+        )
         self.refresh_enabled()
 
 

@@ -10,7 +10,6 @@ from loguru import logger
 
 from lowcap import __version__
 from lowcap.actions import (
-    DAY_LOSS,
     LATCHED,
     OPERATOR_PAUSE,
     PANIC,
@@ -29,6 +28,7 @@ from lowcap.core.facts import Record
 from lowcap.core.money import ZERO
 from lowcap.core.plain import plain
 from lowcap.core.stopword import OPERATOR_HALT
+from lowcap.guard_commands import GuardCommands, breaker_rows
 from lowcap.intake import CONNECTED
 from lowcap.news_commands import NewsCommands
 from lowcap.position_commands import PositionCommands
@@ -40,7 +40,7 @@ from lowcap.rows import event_of, feed_row, hold_row, order_row, position_row, s
 EVENTS_KEPT = 1_500
 Json = dict[str, Any]
 
-__all__ = ["DAY_LOSS", "LATCHED", "OPERATOR_HALT", "OPERATOR_PAUSE", "PANIC", "Commands", "Parts"]
+__all__ = ["LATCHED", "OPERATOR_HALT", "OPERATOR_PAUSE", "PANIC", "Commands", "Parts"]
 
 
 class Publisher(Protocol):
@@ -73,6 +73,7 @@ class Commands:
             **self._news.handlers,
             **PositionCommands(self._ready).handlers,
             **RiskCommands(self._ready).handlers,
+            **GuardCommands(self._ready).handlers,
         }
 
     # -- what the control server asks of us -----------------------------------
@@ -109,7 +110,6 @@ class Commands:
         await trio.lowlevel.checkpoint()
         parts = self._ready()
         desk, now_ms = parts.desk, parts.desk.now_ms()
-        own = sorted(self._own_work_us)
         positions = desk.book.open_positions()
         return {
             "mode": desk.mode,
@@ -123,6 +123,7 @@ class Commands:
             "symbols": sorted(p.symbol for p in positions),
             "paused_symbols": desk.book.paused_symbols(),
             **desk.stop_word.row(),
+            "breakers": breaker_rows(desk),
             "unprotected": sum(1 for p in positions if not stop_of(desk, p)),
             "unrealized_usd": str(sum((unrealized(desk, p) for p in positions), ZERO)),
             "gross_usd": f"{gross_exposure(desk.book, desk.quotes):.2f}",
@@ -140,11 +141,7 @@ class Commands:
                 "foreign_events": desk.foreign_events,
                 "used": parts.venue.budget.used(parts.venue.venue_ms()),
             },
-            "own_work_us": {
-                "trades": len(own),
-                "p50": round(own[len(own) // 2], 1) if own else None,
-                "p99": round(own[int(len(own) * 0.99)], 1) if own else None,
-            },
+            "own_work_us": self._own_work(),
             "ledger": {
                 "run": desk.ledger.run,
                 "seq": desk.ledger.last_seq,
@@ -161,6 +158,15 @@ class Commands:
             "version": __version__,
             "config_hash": parts.config_hash,
             "now": iso_ms(now_ms),
+        }
+
+    def _own_work(self) -> Json:
+        """Our own work from frame to order, in microseconds."""
+        own = sorted(self._own_work_us)
+        return {
+            "trades": len(own),
+            "p50": round(own[len(own) // 2], 1) if own else None,
+            "p99": round(own[int(len(own) * 0.99)], 1) if own else None,
         }
 
     async def _positions(self, params: Json, peer: Peer) -> list[Json]:

@@ -249,7 +249,7 @@ def _why_off(parts: Parts, trigger: Trigger) -> str:
         return "off in the configuration"
     if trigger.stand_in and parts.desk.mode == "live":
         return "uses invented ids"
-    return "switched off"
+    return parts.desk.book.state.guards.triggers_off.get(trigger.id) or "switched off"
 
 
 def _asked(params: Json, feed: str) -> Asked:

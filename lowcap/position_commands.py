@@ -22,6 +22,7 @@ from lowcap.execution.care import look_of, move_stop
 from lowcap.execution.desk import Desk
 from lowcap.execution.stops import follows
 from lowcap.risk.book_state import MANUAL
+from lowcap.risk.gate import EntryWish
 from lowcap.risk.sizing import Wish, wished_notional
 from lowcap.rows import order_row, position_row, stop_of
 
@@ -89,7 +90,7 @@ class PositionCommands:
         if side is None:
             raise CommandError(f"{str(params.get('side'))[:20]!r} is no side", hint="long or short")
         wish = _wish(desk, symbol, params.get("usd"))
-        plan = desk.plan(symbol, side, wish)
+        plan = desk.plan(EntryWish(symbol=symbol, side=side, wish=wish))
         if params.get("preview"):
             return _preview(plan, wish)
         if params.get("confirm") is not True:
@@ -225,7 +226,7 @@ def _sentence(plan: OrderPlan | Refusal) -> str:
 
 async def _carry_out(desk: Desk, symbol: str, side: Side, wish: Wish, cause: int) -> Json:
     """Through the gate once more, sent, and waited for."""
-    plan = desk.plan(symbol, side, wish)
+    plan = desk.plan(EntryWish(symbol=symbol, side=side, wish=wish))
     if isinstance(plan, Refusal):
         desk.refuse(plan, side, MANUAL, cause)
         raise CommandError(_sentence(plan), hint="risk", code=plan.check)

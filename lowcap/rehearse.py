@@ -16,6 +16,7 @@ from lowcap.detection.matchers.roadmap import RoadmapMatch
 from lowcap.detection.matchers.text import TextMatch
 from lowcap.detection.trigger import Trigger
 from lowcap.feeds.session import decoder_for
+from lowcap.risk.gate import wish_of
 
 Json = dict[str, Any]
 _HANDLE = re.compile(r"@?[A-Za-z0-9_]{1,30}")
@@ -147,7 +148,7 @@ def rehearse(parts: Parts, item: NewsItem, only: str = "") -> Json:
 def _target(parts: Parts, signal: Signal, symbol: str, wish: tuple[Decimal, str]) -> Json:
     """What the gate would say to one symbol."""
     row: Json = {"symbol": symbol, "side": signal.side, "usd": f"{wish[0]:f}", "by": wish[1]}
-    plan = parts.desk.plan(symbol, signal.side, wish)
+    plan = parts.desk.plan(wish_of(signal, symbol, wish, 0))
     if isinstance(plan, Refusal):
         return row | {
             "refused": plan.check,

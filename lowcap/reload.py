@@ -6,8 +6,10 @@ import attrs
 from msgspec import Struct
 
 from lowcap.actions import Parts
+from lowcap.config_diff import changes_between
 from lowcap.core import facts
 from lowcap.core.errors import CommandError
+from lowcap.core.messages import Changed
 from lowcap.detection.rules import Detector
 from lowcap.settings import Settings
 
@@ -19,11 +21,12 @@ HOT = (
 
 
 class Reloaded(Struct, frozen=True, kw_only=True):
-    """What a reload did: sections that took effect, and changed ones that need a restart."""
+    """What a reload did: sections and keys that took effect, and what needs a restart."""
 
     config_hash: str
     changed: tuple[str, ...]
     needs_restart: tuple[str, ...]
+    changes: tuple[Changed, ...] = ()
 
 
 def reload(parts: Parts, who: str) -> Reloaded:
@@ -49,8 +52,10 @@ def take(parts: Parts, fresh: Settings, digest: str, who: str) -> Reloaded:
         if getattr(old, field.name) != getattr(fresh, field.name)
     ]
     changed = tuple(name for name in differing if name in HOT)
+    changes: tuple[Changed, ...] = ()
     if changed:
         merged = attrs.evolve(old, **{name: getattr(fresh, name) for name in changed})
+        changes = changes_between(old, fresh, changed)
         coins = flow.detector.coins
         # Compiled before anything is touched: a fault in here changes nothing.
         detector = Detector(merged.trigger, merged.hedge, coins, merged.payroll)
@@ -59,11 +64,14 @@ def take(parts: Parts, fresh: Settings, digest: str, who: str) -> Reloaded:
         desk.take_settings(merged)
         flow.refresh_enabled()
         parts.keeper.replan()
-        desk.record(facts.ConfigReloaded(config_hash=digest, changed=changed, who=who))
+        desk.record(
+            facts.ConfigReloaded(config_hash=digest, changed=changed, who=who, changes=changes)
+        )
         desk.ledger.sync_now()
         parts.config_hash = digest
     return Reloaded(
         config_hash=digest,
         changed=changed,
+        changes=changes,
         needs_restart=tuple(name for name in differing if name not in HOT),
     )

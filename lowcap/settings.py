@@ -148,7 +148,14 @@ class Leverage:
 
 @frozen(kw_only=True)
 class Limits:
-    """What the gate never lets an entry exceed."""
+    """What the gate never lets an entry exceed. 0 turns those from ``losing_streak_max`` on off.
+
+    ``losing_streak_max`` positions closed at a loss in a row, equity at or
+    below ``equity_floor_usd``, or ``drawdown_pct_max`` below its highest of
+    the day halt the daemon, as ``day_loss_usd_max`` does. A trigger that led
+    to entries ``executions_per_hour_max`` times in an hour is turned off by
+    the next. ``feed_notional_usd_max`` bounds what is open from one feed.
+    """
 
     order_notional_usd_max: Decimal
     position_notional_usd_max: Decimal
@@ -160,6 +167,13 @@ class Limits:
     margin_pct_max: Decimal = Decimal(30)
     price_age_ms_max: int = 3_000
     mark_last_pct_max: Decimal = Decimal(1)
+    losing_streak_max: int = 3
+    equity_floor_usd: Decimal = Decimal(0)
+    drawdown_pct_max: Decimal = Decimal(10)
+    entries_per_hour_max: int = 60
+    entries_per_day_max: int = 300
+    executions_per_hour_max: int = 3
+    feed_notional_usd_max: Decimal = Decimal(2_000_000)
 
 
 @frozen(kw_only=True)

@@ -243,6 +243,7 @@ def test_faults_in_the_environment(room: Room, name: str, value: str, fault: str
 
 def _venue(room: Room, mode: str, rest: str, api: str, stream: str) -> None:
     room.change('mode = "dry" ', f'mode = "{mode}" ')
+    room.change("equity_floor_usd = 0 ", "equity_floor_usd = 900 ")
     room.change('rest_url = ""', f'rest_url = "{rest}"')
     room.change('ws_api_url = ""', f'ws_api_url = "{api}"')
     room.change('stream_url = ""', f'stream_url = "{stream}"')
@@ -304,10 +305,30 @@ def test_ceilings_hold_in_live_mode_whatever_the_feeds_are(room: Room) -> None:
     environ["LOWCAP_MODE"] = "live"
     environ["LOWCAP_LIMITS__ORDER_NOTIONAL_USD_MAX"] = "2_000_000"
     environ["LOWCAP_PROTECT__STOP_DEADLINE_MS"] = "60_000"
+    environ["LOWCAP_LIMITS__LOSING_STREAK_MAX"] = "0"
     assert room.faults(**environ) == [
         "limits.order_notional_usd_max: expected at most 1000000 away from loopback",
         "protect.stop_deadline_ms: expected at most 3000 away from loopback",
+        "limits.losing_streak_max: expected 1 or more; it may be off (0) on loopback only",
+        "limits.equity_floor_usd: expected more than 0 in live mode: entries end there",
     ]
+
+
+@pytest.mark.parametrize("key", ["losing_streak_max", "executions_per_hour_max"])
+def test_what_bounds_a_bad_day_may_be_off_on_loopback_only(room: Room, key: str) -> None:
+    environ = dict(OUR_FEEDS) | {f"LOWCAP_LIMITS__{key.upper()}": "0"}
+    assert getattr(room.load(**environ).limits, key) == 0
+    del environ["LOWCAP_FEED__TOKYO__URL"]
+    assert room.faults(**environ) == [
+        f"limits.{key}: expected 1 or more; it may be off (0) on loopback only"
+    ]
+
+
+def test_no_limits_no_start(room: Room) -> None:
+    text = room.path.read_text(encoding="utf-8")
+    given, rest = text.index("[limits]"), text.index("[protect]")
+    room.path.write_text(text[:given] + text[rest:], encoding="utf-8")
+    assert room.faults() == ["limits: required key is missing"]
 
 
 def test_a_feed_without_an_address_may_be_off(room: Room) -> None:

@@ -204,6 +204,25 @@ COMMANDS: tuple[Command, ...] = (
         examples=("reload",),
     ),
     Command(
+        "risk",
+        "limits and what is used of them, holds, locks, breakers; what the gate would say",
+        arguments=(
+            Argument("action", required=False, choices=("check",)),
+            Argument("symbol", "symbol", required=False),
+            Argument("side", required=False, choices=("long", "short")),
+        ),
+        options=(Option("usd", "with check: this many dollars instead of the usual size"),),
+        examples=("risk", "risk check BTCUSDT long --usd 50000"),
+    ),
+    Command(
+        "unlock",
+        "lift the halt of a protection, the pause of a symbol, or an open breaker",
+        role=TRADE,
+        arguments=(Argument("name", "lock"),),
+        options=(_REASON,),
+        examples=('unlock loss-streak --reason "stops were too tight"',),
+    ),
+    Command(
         "explain",
         "one trade from frame to protection, or why there was none",
         arguments=(Argument("trace", "trace", required=False),),

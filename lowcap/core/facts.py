@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from msgspec import Raw, Struct
 
-from lowcap.core.messages import Miss, Purpose, TradingState
+from lowcap.core.messages import Changed, Miss, Purpose, TradingState
 from lowcap.core.money import Side
 
 
@@ -269,11 +269,15 @@ class Switched(Fact, frozen=True, kw_only=True):
 
 
 class ConfigReloaded(Fact, frozen=True, kw_only=True):
-    """A changed configuration took effect without a restart; ``changed`` names the sections."""
+    """A changed configuration took effect without a restart.
+
+    ``changed`` names the sections, ``changes`` each key with its old and new value.
+    """
 
     config_hash: str
     changed: tuple[str, ...]
     who: str
+    changes: tuple[Changed, ...] = ()
 
 
 class FeedChanged(Fact, frozen=True, kw_only=True):
@@ -282,6 +286,23 @@ class FeedChanged(Fact, frozen=True, kw_only=True):
     feed: str
     state: str
     why: str = ""
+
+
+class EquityMarked(Fact, frozen=True, kw_only=True):
+    """What the account is worth now: the day's highest so far, or where it starts ``anew``."""
+
+    equity_usd: Decimal
+    anew: bool = False
+
+
+class BreakerChanged(Fact, frozen=True, kw_only=True):
+    """A circuit breaker went to another state, and rests until a wall time in milliseconds."""
+
+    name: str
+    state: str
+    why: str
+    until_ms: int = 0
+    rest_ms: int = 0
 
 
 class AlarmRaised(Fact, frozen=True, kw_only=True):
@@ -326,6 +347,8 @@ AnyFact: TypeAlias = (
     | Switched
     | ConfigReloaded
     | FeedChanged
+    | EquityMarked
+    | BreakerChanged
     | AlarmRaised
     | Checkpoint
 )

@@ -85,6 +85,7 @@ class Signal(Struct, frozen=True, kw_only=True):
     that this item closes even where it comes too late to trade.
     ``time_suspect`` marks an age that had to be taken for zero; ``age_ms`` may
     be ``step_ms`` too much, where the sender's clock counts in such steps.
+    ``executions_per_hour`` 0 leaves that limit to the settings.
     """
 
     trigger: str
@@ -101,6 +102,7 @@ class Signal(Struct, frozen=True, kw_only=True):
     once_s: int = 0
     time_suspect: bool = False
     cooldown_s: int
+    executions_per_hour: int = 0
 
 
 class Failure(Struct, frozen=True, omit_defaults=True):
@@ -156,6 +158,14 @@ class Purpose(StrEnum):
     STOP = "stop"
     TAKE_PROFIT = "take-profit"
     CLOSE = "close"
+
+
+class Changed(Struct, frozen=True):
+    """A setting that took another value: its dotted key, and both values as text."""
+
+    key: str
+    old: str
+    new: str
 
 
 class OrderPlan(Struct, frozen=True, kw_only=True):

@@ -114,6 +114,7 @@ class Order(Struct, kw_only=True):
     notional_usd: Decimal
     decision_price: Decimal | None
     trigger: str = ""
+    feed: str = ""
     status: Status = Status.INTENDED
     order_id: int = 0
     executed_qty: Decimal = ZERO

@@ -34,6 +34,10 @@ class Admission:
             return 0
         return until_ms - now_ms
 
+    def closed(self, now_ms: int) -> list[tuple[str, int]]:
+        """The keys that are closed now, each with the wall time at which it opens."""
+        return [(key, until_ms) for key, until_ms in self._until_ms.items() if until_ms > now_ms]
+
     def admit(
         self, signal: Signal, started_ms: int, now_ms: int, connected_ms: int = 0
     ) -> tuple[Target, ...] | Failure:

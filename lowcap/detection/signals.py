@@ -40,6 +40,7 @@ def signal_of(trigger: Trigger, item: NewsItem, hit: Hit) -> Signal:
         step_ms=item.step_ms,
         time_suspect=suspect,
         cooldown_s=trigger.cooldown_s,
+        executions_per_hour=trigger.executions_per_hour,
     )
 
 

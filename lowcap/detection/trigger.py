@@ -36,7 +36,8 @@ class Trigger:
     ``key`` is the stem of the dedupe keys, closed for ``cooldown_s`` by a
     trade. ``once`` closes the story as well, known by the post's ``id`` or by
     its ``title``, for ``once_s``. ``stand_in`` marks ids that are not the real
-    ones: such a trigger is off in live mode.
+    ones: such a trigger is off in live mode. ``executions_per_hour`` stands
+    in the place of ``limits.executions_per_hour_max``; 0 leaves it to that.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Trigger:
     tier: str = "regular"
     max_age_s: int = 15
     cooldown_s: int = 600
+    executions_per_hour: int = 0
     once: str = ""
     once_s: int = 86_400
     time_exit_s: int = 0
@@ -64,6 +66,8 @@ class Trigger:
         for name in ("cooldown_s", "once_s", "time_exit_s"):
             if not 0 <= getattr(self, name) <= 31_536_000:
                 yield f"{name}: expected 0 to 31536000"
+        if not 0 <= self.executions_per_hour <= 1_000:
+            yield "executions_per_hour: expected 0 to 1000"
         if not self.key.strip():
             yield "key: expected the stem of the dedupe key"
         if self.once not in ("", BY_ID, BY_TITLE):

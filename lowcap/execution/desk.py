@@ -36,13 +36,15 @@ from lowcap.core.order import Order, Status, may_become
 from lowcap.core.stopword import StopWord
 from lowcap.execution import care, reports
 from lowcap.execution.bracket import orders_owed
+from lowcap.execution.breakers import Breakers
 from lowcap.execution.events import take_event
 from lowcap.execution.lastlook import may_leave
 from lowcap.execution.prices import Prices
 from lowcap.execution.retry import Attempt, try_again
 from lowcap.ledger.writer import Ledger
 from lowcap.risk.book import Book
-from lowcap.risk.gate import EntryWish, Situation, decide, notionals
+from lowcap.risk.gate import EntryWish, Situation, decide, notionals, wish_of
+from lowcap.risk.guards import equity_of
 from lowcap.risk.leverage import LeverageTables
 from lowcap.risk.protections import Protections
 from lowcap.risk.sizing import Wish, share_out, wished_notional
@@ -80,6 +82,7 @@ class Desk:
         self.stop_word = StopWord()
         self.prices = Prices(clock)
         self.quotes = self.prices.quotes
+        self.breakers = Breakers(book, self.record, self.now_ms)
         # How many closings work on a symbol, and how many panics on everything.
         self.closing: Counter[str] = Counter()
         self.flattening = 0
@@ -182,6 +185,7 @@ class Desk:
             filters_age_ms=self.now_ms() - self.venue.filters_ms,
             brackets_age_ms=self.now_ms() - self.venue.brackets_ms,
             stop_word=self.stop_word.raised(),
+            equity_usd=self.equity_usd(),
         )
 
     def prepare_tables(self) -> None:
@@ -195,6 +199,10 @@ class Desk:
         owed = orders_owed(self.book, self.protections) + self.protections.most_exits
         venue = self.venue
         return venue.budget.lack(Urgency.ROUTINE, venue.venue_ms(), weight=1, orders=1 + owed)
+
+    def equity_usd(self) -> Decimal | None:
+        """What the account is worth at mark, in USD; None where a position has no price."""
+        return equity_of(self.book, self.quotes, self.venue.wallet_usdt)
 
     def margin_available(self) -> Decimal:
         """Wallet less the initial margin of everything held or on its way, in USD."""
@@ -217,12 +225,9 @@ class Desk:
         ]
         return share_out(found, sizing.signal_usd_max)
 
-    def plan(
-        self, symbol: str, side: Side, wish: Wish, collar_pct: Decimal | None = None
-    ) -> Refusal | OrderPlan:
+    def plan(self, wish: EntryWish) -> Refusal | OrderPlan:
         """What the gate would say now; nothing is recorded, reserved or sent."""
-        wanted = EntryWish(symbol=symbol, side=side, wish=wish, collar_pct=collar_pct)
-        return decide(wanted, self.book, self.situation(), self.settings)
+        return decide(wish, self.book, self.situation(), self.settings)
 
     def enter(
         self,
@@ -233,7 +238,7 @@ class Desk:
         collar_pct: Decimal | None = None,
     ) -> Refusal | OrderPlan:
         """Gate, size and plan an entry for one symbol of a signal; reserves nothing yet."""
-        answer = self.plan(target.symbol, signal.side, wish, collar_pct)
+        answer = self.plan(wish_of(signal, target.symbol, wish, cause, collar_pct))
         if isinstance(answer, Refusal):
             self.refuse(answer, signal.side, signal.trigger, cause)
         return answer
@@ -296,6 +301,7 @@ class Desk:
         road = self._hand_over(intent)
         sent_ns = self.clock.stage_ns()
         self.sent_ns[name] = sent_ns
+        self.breakers.sent(name, road)
         if stages_us:
             stages_us["prepare"] = (prepared_ns - stages_us.pop("gate_end_ns")) / 1000
             stages_us["submit"] = (sent_ns - prepared_ns) / 1000
@@ -323,6 +329,7 @@ class Desk:
         attempt = self.attempts.pop(name, None)
         now_ns = self.clock.stage_ns()
         reply_us = (now_ns - self.sent_ns.pop(name, now_ns)) / 1000
+        self.breakers.answered(order, outcome)
         fact = reports.of_outcome(order, outcome, reply_us)
         if isinstance(fact, facts.OutcomeUnknown):
             self.mark_unknown(order, fact.why)
@@ -348,6 +355,7 @@ class Desk:
 
     def mark_unknown(self, order: Order, why: str) -> None:
         """An order in doubt counts as filled until its outcome has been found out."""
+        self.breakers.unanswered(order.client_id, why)
         if may_become(order, Status.UNKNOWN):
             self.record(facts.OutcomeUnknown(client_id=order.client_id, why=why), order.seq)
             self.settle(order.client_id)

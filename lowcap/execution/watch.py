@@ -13,6 +13,7 @@ from lowcap.core.order import RESTING, Order, Status
 from lowcap.core.stopword import BY_FILE, BY_SIGNAL, OPERATOR_HALT
 from lowcap.execution.care import follow
 from lowcap.execution.desk import Desk
+from lowcap.execution.guarding import watch_guards
 from lowcap.execution.settle import ask
 
 TICK_S = 0.1
@@ -82,10 +83,7 @@ class Watch:
         self._watch_stream(at_ms)
         orders = {order.symbol for order in desk.book.open_orders()}
         self._venue.streams.want(orders | desk.book.exposed_symbols())
-        loss, most = -desk.book.day_result(), desk.settings.limits.day_loss_usd_max
-        if loss >= most:
-            reason = f"lost {loss:.2f} USD today, limit {most}"
-            desk.place_hold("day-loss", TradingState.HALTED, reason, "risk")
+        watch_guards(desk)
         for order in list(desk.book.orders.values()):
             if order.lacks_fills:
                 self._want_fills(order, at_ms)

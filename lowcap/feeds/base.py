@@ -72,6 +72,7 @@ class NewsSession(ABC):
             self._ordered = ""
             lost = await self._attempt()
             lasted_s = self._lasted_s()
+            self.status.ended_by_us = bool(self._ordered)
             if self._ordered:
                 wait_s, why = 0.0, self._ordered
             else:

@@ -20,6 +20,7 @@ class FeedStatus(Struct):
     ``state`` is ``connecting``, ``up``, ``stale`` (connected, and no news for
     too long) or ``down``; ``why`` explains it. ``connected_ms`` is when the
     newest connection was made: news older than that was waiting for it.
+    ``ended_by_us`` says whether the newest connection to end did so as planned.
     ``round_trip_ms`` is the newest ping's. ``latency_ms`` is the newest news'
     way from the sender's clock to ours, ``latencies_ms`` the last ones.
     """
@@ -34,6 +35,7 @@ class FeedStatus(Struct):
     news: int = 0
     faults: int = 0
     connects: int = 0
+    ended_by_us: bool = False
     why: str = ""
     round_trip_ms: float | None = None
     latency_ms: int | None = None

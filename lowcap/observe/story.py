@@ -93,6 +93,13 @@ def _state(record: Record) -> Line | None:
         case facts.FeedChanged() as fact:
             level = "info" if fact.state == "up" else "warning"
             return level, "feeds", f"FEED {fact.feed} {fact.state} {fact.why}".rstrip()
+        case facts.EquityMarked() as fact:
+            what = "from here the day's highest is counted" if fact.anew else "the day's highest"
+            return "debug", "trading", f"EQUITY {fact.equity_usd:.2f} USD, {what}"
+        case facts.BreakerChanged() as fact:
+            level = "info" if fact.state == "closed" else "warning"
+            rest = f", tried again after {fact.rest_ms // 1000} s" if fact.state == "open" else ""
+            return level, "system", f"BREAKER {fact.name} {fact.state}: {fact.why}{rest}"
         case facts.AlarmRaised() as fact:
             return "error", "system", f"ALARM {fact.code}: {fact.text}"
         case facts.CommandReceived() as fact:
@@ -101,8 +108,9 @@ def _state(record: Record) -> Line | None:
             on = "on" if fact.enabled else "off"
             return "warning", "system", f"{fact.kind} {fact.name} turned {on} by {fact.who}"
         case facts.ConfigReloaded() as fact:
-            sections = ", ".join(fact.changed)
-            return "warning", "system", f"RELOADED {sections} by {fact.who} ({fact.config_hash})"
+            told = [f"{each.key} {each.old} -> {each.new}" for each in fact.changes]
+            keys = ", ".join(told or fact.changed)
+            return "warning", "system", f"RELOADED by {fact.who} ({fact.config_hash}): {keys}"
         case facts.RunStarted() as fact:
             return "info", "system", f"STARTED lowcap {fact.version}, {fact.mode} mode"
         case facts.RunEnded() as fact:

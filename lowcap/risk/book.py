@@ -6,7 +6,6 @@ of the records seen, so that a restart arrives at the same book.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -39,8 +38,8 @@ class Book:
 
     def __init__(self) -> None:
         self.state = BookState()
-        self.entries_ms: deque[int] = deque(maxlen=1_000)
-        self._signal_trigger: dict[int, str] = {}
+        # Trigger and feed of the newest signal, by its record.
+        self._signal: dict[int, tuple[str, str]] = {}
         # Indexes over ``state.orders``: kept small, so that a decision costs no scan.
         self._by_symbol: dict[str, dict[str, Order]] = {}
         self._entering: dict[str, Order] = {}
@@ -135,11 +134,13 @@ class Book:
     def apply(self, record: Record) -> None:
         """Fold one record in."""
         self._start_day(record.ts)
+        trigger, _ = self._signal.get(record.cause, ("", ""))
+        self.state.guards.fold(record, trigger)
         match record.body:
             case facts.SignalRaised() as fact:
-                self._signal_trigger = {record.seq: fact.trigger}
+                self._signal = {record.seq: (fact.trigger, fact.feed)}
             case facts.CommandReceived(method="trade"):
-                self._signal_trigger = {record.seq: MANUAL}
+                self._signal = {record.seq: (MANUAL, "")}
             case facts.OrderIntended() as fact:
                 self._intend(record, fact)
             case facts.OrderSent() as fact:
@@ -195,11 +196,8 @@ class Book:
         self._entering.clear()
         self._figures = Figures()
         self._figures.touched.update(self.state.positions)
-        self.entries_ms.clear()
         for order in self.orders.values():
             self._index(order)
-            if order.purpose is Purpose.ENTRY:
-                self.entries_ms.append(order.timestamp_ms)
 
     def _index(self, order: Order) -> None:
         self._figures.touched.add(order.symbol)
@@ -215,10 +213,12 @@ class Book:
             self.state.day = day
             self.state.day_realized = self.state.day_fees = ZERO
             self.state.day_trades = self.state.day_wins = 0
+            self.state.guards.start_day()
 
     def _intend(self, record: Record, fact: facts.OrderIntended) -> None:
         parent = self.orders.get(fact.parent or fact.retry_of)
-        trigger = parent.trigger if parent else self._signal_trigger.get(record.cause, "")
+        signal = self._signal.get(record.cause, ("", ""))
+        trigger, feed = (parent.trigger, parent.feed) if parent else signal
         order = Order(
             client_id=fact.client_id,
             seq=record.seq,
@@ -238,12 +238,11 @@ class Book:
             notional_usd=fact.notional_usd,
             decision_price=fact.decision_price,
             trigger=trigger,
+            feed=feed,
             updated_ms=record.ts // NS_PER_MS,
         )
         self.orders[fact.client_id] = order
         self._index(order)
-        if fact.purpose is Purpose.ENTRY:
-            self.entries_ms.append(record.ts // NS_PER_MS)
         self._forget_final()
 
     def _move(self, client_id: str, status: Status, ts: int) -> None:

@@ -10,6 +10,7 @@ from lowcap.core import facts
 from lowcap.core.messages import TradingState
 from lowcap.core.money import ZERO
 from lowcap.core.order import FINAL, Order
+from lowcap.risk.guard_state import GuardState
 
 # What stands for the trigger of a trade by hand.
 MANUAL = "manual"
@@ -68,6 +69,7 @@ class BookState(Struct, kw_only=True):
     day_fees: Decimal = ZERO
     day_trades: int = 0
     day_wins: int = 0
+    guards: GuardState = field(default_factory=GuardState)
 
 
 def raise_stop(position: Position, order: Order) -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from lowcap.core.contract import Contract
-from lowcap.core.messages import OrderPlan, Purpose, Quote, Refusal, TradingState
+from lowcap.core.messages import OrderPlan, Purpose, Quote, Refusal, Signal, TradingState
 from lowcap.core.money import (
     HUNDRED,
     ZERO,
@@ -22,7 +22,14 @@ from lowcap.core.money import (
     percent_of,
 )
 from lowcap.risk.book import Book
-from lowcap.risk.figures import newest_within
+from lowcap.risk.guards import (
+    FEED_NOTIONAL,
+    breaker_checks,
+    equity_checks,
+    feed_notionals,
+    rate_checks,
+    trigger_checks,
+)
 from lowcap.risk.leverage import LeverageTables, StopOf
 from lowcap.risk.sizing import Size, VenueBounds, is_bound, size_entry
 from lowcap.settings import Settings
@@ -39,7 +46,8 @@ class Situation(Struct, kw_only=True):
     entry and its exits; empty where there is room. ``stop_of`` gives the
     distance to the stop where it is not the same for all symbols; the ages are
     those of what the venue said about its contracts. ``stop_word`` says who
-    outside has said stop; empty where nobody has.
+    outside has said stop; empty where nobody has. ``equity_usd`` is what the
+    account is worth at mark, None where that is not known.
     """
 
     now_ms: int
@@ -58,33 +66,78 @@ class Situation(Struct, kw_only=True):
     filters_age_ms: int = 0
     brackets_age_ms: int = 0
     stop_word: str = ""
+    equity_usd: Decimal | None = None
 
 
 class EntryWish(Struct, frozen=True, kw_only=True):
     """What detection, or an operator, wants. ``wish`` is dollars and where they come from.
 
     ``collar_pct`` takes the place of the configured one in a second try.
+    ``signal_seq`` is the record of the signal, 0 where there is none, as with
+    an operator's own trade; ``executions_per_hour`` 0 leaves that to the limits.
     """
 
     symbol: str
     side: Side
     wish: tuple[Decimal, str]
     collar_pct: Decimal | None = None
+    trigger: str = ""
+    feed: str = ""
+    signal_seq: int = 0
+    executions_per_hour: int = 0
 
 
 Found = tuple[str, str, str]
+
+
+def wish_of(
+    signal: Signal,
+    symbol: str,
+    wish: tuple[Decimal, str],
+    signal_seq: int,
+    collar_pct: Decimal | None = None,
+) -> EntryWish:
+    """What a signal wants of one of its symbols."""
+    return EntryWish(
+        symbol=symbol,
+        side=signal.side,
+        wish=wish,
+        trigger=signal.trigger,
+        feed=signal.feed,
+        signal_seq=signal_seq,
+        executions_per_hour=signal.executions_per_hour,
+        collar_pct=collar_pct,
+    )
 
 
 def decide(
     wish: EntryWish, book: Book, situation: Situation, settings: Settings
 ) -> OrderPlan | Refusal:
     """An order plan within every limit, or the first check that says no."""
-    for check, measured, limit in _checks(wish, book, situation, settings):
+    room = _feed_room(wish, book, situation, settings)
+    for check, measured, limit in _checks(wish, book, situation, settings, room):
         return Refusal(symbol=wish.symbol, check=check, measured=measured, limit=limit)
-    return _plan(wish, book, situation, settings)
+    return _plan(_within(room, wish), book, situation, settings)
 
 
-def _checks(wish: EntryWish, book: Book, now: Situation, settings: Settings) -> Iterator[Found]:
+def preview(
+    wish: EntryWish, book: Book, situation: Situation, settings: Settings
+) -> tuple[list[Refusal], OrderPlan | None]:
+    """Every check that says no, and what would be sent but for them, where that can be said."""
+    room = _feed_room(wish, book, situation, settings)
+    refused = [
+        Refusal(symbol=wish.symbol, check=check, measured=measured, limit=limit)
+        for check, measured, limit in _checks(wish, book, situation, settings, room)
+    ]
+    if any(refusal.check in _PLANLESS for refusal in refused):
+        return refused, None
+    plan = _plan(_within(room, wish), book, situation, settings)
+    return ([*refused, plan], None) if isinstance(plan, Refusal) else (refused, plan)
+
+
+def _checks(
+    wish: EntryWish, book: Book, now: Situation, settings: Settings, feed_room: Decimal | None
+) -> Iterator[Found]:
     """The failing checks, in the order of the pre-trade list."""
     if now.stop_word:
         yield "stopped-outside", now.stop_word, "no stop from outside"
@@ -100,12 +153,22 @@ def _checks(wish: EntryWish, book: Book, now: Situation, settings: Settings) -> 
         yield "clock-offset", f"{now.clock_offset_ms} ms", f"{CLOCK_OFFSET_MS_MAX} ms"
     if now.budget_lack:
         yield "venue-budget", now.budget_lack, "80 % of each limit of the venue"
+    yield from breaker_checks(book, wish.feed)
+    limits = settings.limits
+    most = wish.executions_per_hour or limits.executions_per_hour_max
+    yield from trigger_checks(book, wish.trigger, most, now.now_ms, wish.signal_seq)
+    if feed_room is not None and not feed_room > ZERO:
+        used = f"{limits.feed_notional_usd_max - feed_room:.2f} USD from {wish.feed}"
+        yield FEED_NOTIONAL, used, f"{limits.feed_notional_usd_max} USD"
     yield from _symbol_checks(wish, book, now)
     yield from _venue_word_checks(now)
     yield from _price_checks(wish, now, settings)
-    yield from _rate_checks(book, now, settings)
+    yield from rate_checks(book, now.now_ms, limits)
+    yield from equity_checks(book, limits, now.equity_usd)
 
 
+# Without these there is nothing to size an order by.
+_PLANLESS = ("unknown-symbol", "leverage-not-set", "no-price", "bad-price")
 _STATE_CODES = {
     TradingState.REDUCING: "paused",
     TradingState.HALTED: "halted",
@@ -164,18 +227,19 @@ def _price_checks(wish: EntryWish, now: Situation, settings: Settings) -> Iterat
             yield "mark-last", f"{apart:.2f} %", f"{limits.mark_last_pct_max} %"
 
 
-def _rate_checks(book: Book, now: Situation, settings: Settings) -> Iterator[Found]:
-    limits = settings.limits
-    for window_ms, most, name in (
-        (1_000, limits.entries_per_s_max, "entries-per-second"),
-        (60_000, limits.entries_per_min_max, "entries-per-minute"),
-    ):
-        recent = newest_within(book.entries_ms, now.now_ms, window_ms)
-        if not recent < most:
-            yield name, f"{recent}", f"{most}"
-    loss = -book.day_result()
-    if not loss < limits.day_loss_usd_max:
-        yield "day-loss", f"{loss:.2f} USD", f"{limits.day_loss_usd_max} USD"
+def _feed_room(wish: EntryWish, book: Book, now: Situation, settings: Settings) -> Decimal | None:
+    """What is left for the feed of a wish, in USD; None where nothing limits it."""
+    most = settings.limits.feed_notional_usd_max
+    if not (wish.feed and most):
+        return None
+    return most - feed_notionals(book, notionals(book, now.quotes)).get(wish.feed, ZERO)
+
+
+def _within(room: Decimal | None, wish: EntryWish) -> EntryWish:
+    """The wish, cut to what its feed has left."""
+    if room is None or not wish.wish[0].is_finite() or wish.wish[0] <= room:
+        return wish
+    return structs.replace(wish, wish=(room, "limits.feed_notional_usd_max"))
 
 
 def _plan(wish: EntryWish, book: Book, now: Situation, settings: Settings) -> OrderPlan | Refusal:
@@ -268,7 +332,8 @@ def notionals(book: Book, quotes: dict[str, Quote]) -> dict[str, Decimal]:
     found: dict[str, Decimal] = {}
     for symbol, qty in book.exposures().items():
         quote = quotes.get(symbol)
-        found[symbol] = qty * (quote.mark if quote is not None else book.price_known(symbol))
+        usable = quote is not None and quote.mark.is_finite() and quote.mark > ZERO
+        found[symbol] = qty * (quote.mark if quote and usable else book.price_known(symbol))
     return found
 
 

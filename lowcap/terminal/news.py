@@ -221,6 +221,9 @@ def _reloaded(value: Json, style: Style, columns: int) -> list[str]:
         f"took effect: {', '.join(value['changed']) or 'nothing has changed'} "
         f"(hash {value['config_hash']})"
     ]
+    for change in value["changes"]:
+        text = f"  {change['key']}: {change['old']} -> {change['new']}"
+        lines += wrap(plain(text), columns, indent=4)
     if value["needs_restart"]:
         changed = ", ".join(value["needs_restart"])
         lines.append(style(f"changed too, but needs a restart: {changed}", "warn"))

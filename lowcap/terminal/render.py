@@ -11,6 +11,7 @@ from lowcap.core.plain import plain
 from lowcap.terminal.leverage import leverage_lines
 from lowcap.terminal.news import NEWS_RENDERERS
 from lowcap.terminal.positions import POSITION_RENDERERS
+from lowcap.terminal.risk import RISK_RENDERERS, breaker_line, hold_line
 from lowcap.terminal.table import Style, fold, table, wrap
 
 Json = dict[str, Any]
@@ -84,12 +85,8 @@ def _status(value: Json, style: Style, columns: int) -> list[str]:
         f"day {float(value['day']['result_usd']):+,.2f} USDT, {value['day']['closed']} closed, "
         f"{value['day']['wins']} won   wallet {float(value['wallet_usdt']):,.2f}   {speed}",
     ]
-    for hold in value["holds"]:
-        until = f" until {hold['until'][11:19]}Z" if hold["until"] else ""
-        lines.append(
-            style(f"hold {hold['name']}: {hold['state']}{until}", "warn")
-            + f" - {plain(hold['reason'])} ({hold['who']}, since {hold['since'][11:19]}Z)"
-        )
+    lines += [hold_line(hold, style) for hold in value["holds"]]
+    lines += [breaker_line(row, style) for row in value.get("breakers", ())]
     if value.get("stopped_by") == "stop file":
         lines.append(style(f"stop file: {plain(value['stop_file'])}", "bad"))
     if value["paused_symbols"]:
@@ -226,4 +223,5 @@ _RENDERERS: dict[str, Renderer] = {
     "close": _closed,
     **NEWS_RENDERERS,
     **POSITION_RENDERERS,
+    **RISK_RENDERERS,
 }

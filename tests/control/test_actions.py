@@ -28,6 +28,8 @@ from lowcap.handlers import OPERATOR_HALT, PANIC, Commands, Parts
 from lowcap.observe.logs import LogRing
 from lowcap.observe.traces import TraceIndex
 from lowcap.risk.book import Position
+from lowcap.risk.guard_state import GuardState
+from tests.risk.risk_kit import limits
 
 FLAT = Closed(flat=True, reads=2, cancelled=0, closes=1, foreign=[], took_ms=5)
 
@@ -51,7 +53,7 @@ class FakeDesk:
         self.holds: dict[str, Hold] = {}
         self.positions = {"BTCUSDT": Position(symbol="BTCUSDT", qty=Decimal(2), own_qty=Decimal(2))}
         self.book = SimpleNamespace(
-            state=SimpleNamespace(holds=self.holds),
+            state=SimpleNamespace(holds=self.holds, guards=GuardState()),
             paused_symbols=list,
             position=lambda s: self.positions.get(s) or Position(symbol=s),
             exposures=dict,
@@ -62,7 +64,7 @@ class FakeDesk:
         self.ledger = SimpleNamespace(sync_now=lambda: None, run=1)
         self.flattening = False
         self.stop_word = StopWord()
-        self.settings = SimpleNamespace(limits=SimpleNamespace(day_loss_usd_max=Decimal(1)))
+        self.settings = SimpleNamespace(limits=limits())
         self.armed = False
         self.mode = "dry"
 
@@ -71,6 +73,9 @@ class FakeDesk:
 
     def alarm(self, code: str, text: str, hint: str = "") -> None:
         self.record(facts.AlarmRaised(code=code, text=text, hint=hint))
+
+    def equity_usd(self) -> Decimal:
+        return Decimal(1_000)
 
     def now_ms(self) -> int:
         return 1_770_384_590_000

@@ -15,6 +15,7 @@ from lowcap.ledger.replay import day_files
 from lowcap.paper.contracts import listed_contracts
 from lowcap.settings import Log
 from tests.daemon.stage import Stage, in_virtual_time, parts_of, records, settings_for
+from tests.long.rig import GUARDS_OFF
 
 HOUR_S = 3_600
 NOISE = (
@@ -53,6 +54,8 @@ async def _an_hour(stage: Stage, seed: int) -> None:
 def _play(folder: Path, seed: int) -> bytes:
     folder.mkdir()
     settings = attrs.evolve(settings_for(folder / "state"), log=Log(level="error"))
+    limits = attrs.evolve(settings.limits, **GUARDS_OFF)
+    settings = attrs.evolve(settings, limits=limits)
 
     async def main(stage: Stage) -> None:
         await _an_hour(stage, seed)

@@ -35,6 +35,7 @@ from tests.daemon.stories import (
     tree_post,
     x_post,
 )
+from tests.long.rig import GUARDS_OFF
 
 # The day begins so that the payroll print falls on its release time, 08:30 in New York.
 RELEASE_S = 1_770_384_600
@@ -130,7 +131,8 @@ def day_settings(folder: Path, scale: float) -> Settings:
         )
         for trigger in settings.trigger
     )
-    limits = attrs.evolve(settings.limits, day_loss_usd_max=settings.limits.day_loss_usd_max * 100)
+    most = settings.limits.day_loss_usd_max * 100
+    limits = attrs.evolve(settings.limits, day_loss_usd_max=most, **GUARDS_OFF)
     return attrs.evolve(settings, feed=feeds, trigger=triggers, limits=limits)
 
 

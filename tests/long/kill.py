@@ -29,7 +29,15 @@ from lowcap.net.http import HttpxPort
 from lowcap.net.net import SocketNet
 from lowcap.paper.contracts import listed_contracts
 from lowcap.paper.feedserver import FeedServer
-from tests.long.rig import Process, call, ledger_records, running, wait_ready, write_config
+from tests.long.rig import (
+    GUARDS_OFF,
+    Process,
+    call,
+    ledger_records,
+    running,
+    wait_ready,
+    write_config,
+)
 
 KILL_WITHIN_MS = 300
 FAULTS: dict[str, object] = {
@@ -40,6 +48,7 @@ LIMITS = {
     "open_positions_max": 200,
     "gross_notional_usd_max": 5_000_000,
     "day_loss_usd_max": 1_000_000,
+    **GUARDS_OFF,
 }
 SETTLED_WITHIN_S = 25
 

@@ -22,6 +22,15 @@ from lowcap.core.facts import Record
 from lowcap.ledger.record import decode_line
 
 Json = dict[str, Any]
+# For checks that trade without end: what stops a bad day would stop them too.
+GUARDS_OFF: Json = {
+    "losing_streak_max": 0,
+    "executions_per_hour_max": 0,
+    "drawdown_pct_max": 0,
+    "entries_per_hour_max": 0,
+    "entries_per_day_max": 0,
+    "feed_notional_usd_max": 0,
+}
 FEEDS = ("bwe", "tokyo", "toa_news", "phoenix", "synoptic", "twitter", "upbit")
 
 

@@ -18,7 +18,15 @@ from pathlib import Path
 from lowcap.core.clock import iso_ms
 from lowcap.core.facts import FeedChanged, HoldPlaced, NewsSeen, Refused
 from lowcap.paper.contracts import listed_contracts
-from tests.long.rig import Process, call, ledger_records, running, wait_ready, write_config
+from tests.long.rig import (
+    GUARDS_OFF,
+    Process,
+    call,
+    ledger_records,
+    running,
+    wait_ready,
+    write_config,
+)
 
 PASS_S = 12
 COINS_PER_PASS = 3
@@ -82,7 +90,11 @@ def soak(seconds: int) -> None:
             names = ("tokyo", "toa_news", "synoptic")
             config = write_config(
                 folder,
-                {"feed": {n: {"url": url.replace("FEED", n)} for n in names}, "paper": {"seed": 5}},
+                {
+                    "feed": {n: {"url": url.replace("FEED", n)} for n in names},
+                    "paper": {"seed": 5},
+                    "limits": GUARDS_OFF,
+                },
             )
             with running(
                 folder, "daemon", "run", "--config", str(config), "--as-of", as_of

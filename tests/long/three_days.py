@@ -47,6 +47,7 @@ from tests.daemon.stage import (
     until,
 )
 from tests.long.fault_matrix import differences
+from tests.long.rig import GUARDS_OFF
 
 COINS = ("KAITO", "PENDLE", "ARB", "OP", "SUI", "APT", "INJ", "TIA", "SEI", "LINK")
 HOUR_S = 3_600
@@ -63,7 +64,7 @@ def day_settings(folder: Path) -> Settings:
     settings = settings_for(folder)
     tokyo = {"tokyo": settings.feed["tokyo"]}
     triggers = tuple(attrs.evolve(t, cooldown_s=60) for t in settings.trigger if "tokyo" in t.feeds)
-    limits = attrs.evolve(settings.limits, day_loss_usd_max=Decimal(10**9))
+    limits = attrs.evolve(settings.limits, day_loss_usd_max=Decimal(10**9), **GUARDS_OFF)
     return attrs.evolve(
         settings, feed=tokyo, trigger=triggers, limits=limits, log=Log(level="error")
     )

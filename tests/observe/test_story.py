@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lowcap.core import facts
 from lowcap.core.facts import FACT_KINDS, Fact, Record
-from lowcap.core.messages import Miss, Purpose, TradingState
+from lowcap.core.messages import Changed, Miss, Purpose, TradingState
 from lowcap.core.money import Side
 from lowcap.core.plain import TEXT_LENGTH_MAX
 from lowcap.observe.story import leg_name, tell
@@ -32,6 +32,7 @@ _OF_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     Purpose: st.sampled_from(Purpose),
     TradingState: st.sampled_from(TradingState),
     Miss: st.builds(Miss, trigger=st.text(), reason=st.text(), detail=st.text()),
+    Changed: st.builds(Changed, key=st.text(), old=st.text(), new=st.text()),
     msgspec.Raw: st.just(msgspec.Raw(b"{}")),
 }
 

@@ -56,6 +56,7 @@ def situation(**changes: Any) -> Situation:
         "contracts": dict(CONTRACTS),
         "leverage": dict.fromkeys(CONTRACTS, 20),
         "closing": {},
+        "equity_usd": D(1_000_000),
     }
     return Situation(**given | changes)
 
@@ -90,7 +91,7 @@ class Story:
         self.book.apply(record)
         return record
 
-    def intend(self, plan: OrderPlan | None = None, **changes: Any) -> str:
+    def intend(self, plan: OrderPlan | None = None, cause: int = 0, **changes: Any) -> str:
         """Record the intent of ``plan``, or of an XRP entry of 10; its client id."""
         name = f"lcd-1-{len(self.records) + 1}-{plan.leg if plan else changes.get('leg', 'e')}"
         given: dict[str, Any] = {
@@ -108,7 +109,7 @@ class Story:
             names = {f.name for f in msgspec.structs.fields(facts.OrderIntended)}
             given = {k: v for k, v in msgspec.structs.asdict(plan).items() if k in names}
         given |= {"client_id": name, "timestamp_ms": self.now_ms}
-        self.tell(facts.OrderIntended(**given | changes))
+        self.tell(facts.OrderIntended(**given | changes), cause)
         return name
 
     def send(self, **changes: Any) -> str:

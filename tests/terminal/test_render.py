@@ -42,6 +42,8 @@ def _status(text: str) -> Json:
         "mode": "dry", "state": "REDUCING", "armed": True, "recovered": False,
         "uptime_s": 93_784, "feeds_up": 1, "positions": 3, "unprotected": 1,
         "paused_symbols": ["XRPUSDT"],
+        "breakers": [{"name": "feed:tokyo", "state": "open", "why": text, "rest_s": 60,
+                      "since": "2026-02-06T13:30:00Z", "until": "2026-02-06T13:31:00Z"}],
         "unknown_orders": 2, "unrealized_usd": "-1234567.891",
         "holds": [
             {"name": "operator-pause", "state": "REDUCING", "reason": text, "who": "uid 0",
@@ -52,6 +54,25 @@ def _status(text: str) -> Json:
         "wallet_usdt": "1000000.00", "own_work_us": {"trades": 3, "p50": 85.2, "p99": 120.9},
         "ledger": {"fault": text, "run": 1, "seq": 3}, "symbols": [], "now": "",
     }  # fmt: skip
+
+
+def _risk(text: str) -> Json:
+    status = _status(text)
+    guard = {"unit": "USD", "of": "1000PEPEUSDT", "hits": 3, "used_pct": 99.9, "limit": "600000.00"}
+    bare = {"now": None, "limit": None, "unit": "", "used_pct": None, "of": "", "hits": 123456}
+    return {
+        **{key: status[key] for key in ("mode", "state", "armed", "holds", "breakers")},
+        "equity_usd": "1000000.00",
+        "guards": [
+            guard | {"name": "position-notional", "now": "599999.99"},
+            guard | {"name": "loss-streak", "now": "2", "limit": "off", "unit": ""},
+            bare | {"name": "opposite-position"},
+        ],
+        "locks": [
+            {"kind": "trigger", "name": "elon_btc", "why": text, "ends": "trigger enable elon_btc"},
+            {"kind": "cool-down", "name": text, "why": "", "ends": "at 2026-02-06T13:30:00Z"},
+        ],
+    }
 
 
 def _explained(text: str) -> Json:
@@ -142,6 +163,12 @@ def _rows(command: str, text: str) -> Any:
         "recording": True, "feeds": [], "why": text, "frames": 10**9, "bytes": 10**12,
         "file": "20260206T133000.jsonl.gz", "dropped": 1, "withheld": 2,
     }  # fmt: skip
+    checked = {
+        "symbol": "1000PEPEUSDT", "side": "SELL", "usd": "250000", "by": "default",
+        "would": "be refused", "refused": [{"check": "x", "measured": text, "limit": text}],
+        "plan": {"qty": "12345678", "price": "0.0123456", "notional_usd": "249999.99",
+                 "leverage": 20, "margin_usd": "12499.99", "sizing": text},
+    }  # fmt: skip
     stats = {
         "id": "nfp_le_50k", "signals": 3, "trades": 2, "refused": 1, "near_misses": {"band": 7},
     }  # fmt: skip
@@ -178,14 +205,20 @@ def _rows(command: str, text: str) -> Any:
             "stop_pct": "2", "margin_usd": "30000.00", "margin_allowed_usd": "300000.00",
             "brackets_age_s": 43_200, "filters_age_s": 600, "brackets_fault": text,
         },
-        "reload": {"changed": ["trigger"], "needs_restart": ["feed"], "config_hash": "abc"},
+        "reload": {
+            "changed": ["trigger"], "needs_restart": ["feed"], "config_hash": "abc",
+            "changes": [{"key": "trigger.x.match.any_of", "old": text, "new": "[a, b]"}],
+        },
+        "risk": _risk(text),
+        "risk check": checked,
+        "unlock": {"unlocked": text, "state": "HALTED", "holds": ["panic", "drawdown"]},
     } | _by_hand(text, position, order)  # fmt: skip
     return values.get(command, {"state": text, "list": [text, text], "none": None, "flag": True})
 
 
 ACTIONS = (
     *("feed show", "feed disable", "trigger show", "trigger stats", "trigger test"),
-    *("captures list", "captures status", "stop show", "stop move"),
+    *("captures list", "captures status", "stop show", "stop move", "risk check"),
 )
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 

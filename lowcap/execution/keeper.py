@@ -18,6 +18,7 @@ from lowcap.core.messages import Purpose, TradingState
 from lowcap.core.order import RESTING, Status
 from lowcap.execution.closing import Closed, cancel_order, close_symbols
 from lowcap.execution.desk import Desk
+from lowcap.execution.income import IncomeReader
 from lowcap.execution.reconcile import Findings, compare
 from lowcap.execution.settle import ask, settle_order
 from lowcap.execution.watch import Watch
@@ -53,6 +54,8 @@ class Keeper:
         self.watch = Watch(
             desk, venue, start=self.start, start_close=self.start_close, on_silence=self._on_silence
         )
+        self.income = IncomeReader(desk, venue)
+        self.watch.equity.owed_since_ms = lambda: self.income.owed_since_ms
 
     def open(self, nursery: trio.Nursery, *, crashed: bool) -> None:
         """Start the keeper's tasks in the venue's nursery; the desk's hooks start theirs there."""
@@ -69,6 +72,7 @@ class Keeper:
         nursery.start_soon(self._venue.streams.run)
         nursery.start_soon(self._reconcile_forever)
         nursery.start_soon(self._clock_forever)
+        nursery.start_soon(self.income.run, self.recovered)
 
     @property
     def ticks(self) -> int:
@@ -210,6 +214,7 @@ class Keeper:
         self._desk.set_health("user-stream", up, why)
         if up:
             self._wanted.set()
+            self.income.want()
 
     def _on_silence(self, why: str) -> None:
         """A stream that cannot be trusted: a new one, and the venue's own word meanwhile."""
@@ -291,6 +296,9 @@ class Keeper:
 
     def _read_again(self, what: str) -> None:
         """The venue's word shows that our clock, contracts or leverage are not its own."""
+        if what == "income":
+            self.income.want()
+            return
         if what == "clock":
             self._measure.set()
             return

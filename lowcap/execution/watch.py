@@ -11,6 +11,7 @@ from lowcap.core.messages import Purpose, TradingState
 from lowcap.core.money import ZERO
 from lowcap.core.order import Order, Status
 from lowcap.execution.desk import Desk
+from lowcap.execution.equity import EquityWatch
 from lowcap.execution.settle import ask
 
 TICK_S = 0.1
@@ -46,6 +47,7 @@ class Watch:
         self._on_silence = on_silence
         self._beyond_stop_ms: dict[str, int] = {}
         self._asked_fills: dict[str, tuple[int, int]] = {}
+        self.equity = EquityWatch(desk)
         self.trading = False
         self.ticks = 0
 
@@ -87,6 +89,7 @@ class Watch:
         for position in desk.book.open_positions():
             self._watch_stop(position.symbol, at_ms)
             desk.look_after(position.symbol)
+        self.equity.look(at_ms)
 
     def _want_fills(self, order: Order, at_ms: int) -> None:
         """Ask for executions that the stream did not tell: without them nothing is ours."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lowcap.core import facts
+from lowcap.core.clock import iso_ms
 from lowcap.core.facts import Record
 from lowcap.core.ids import parse_client_id
 from lowcap.core.money import wire
@@ -68,6 +69,18 @@ def _state(record: Record) -> Line | None:
         case facts.PositionClosed() as fact:
             net = fact.realized - fact.fees
             return "info", "trading", f"CLOSED {fact.symbol}: {net:+.2f} USDT after fees"
+        case facts.IncomeSeen() as fact:
+            text = f"INCOME {fact.kind} {fact.symbol}".rstrip()
+            return "info", "trading", f"{text}: {fact.usdt:+f} {fact.asset}"
+        case facts.IncomeRead() as fact:
+            return "debug", "trading", f"INCOME known until {iso_ms(fact.until_ms)}"
+        case facts.EquitySeen() as fact:
+            return (
+                "debug",
+                "trading",
+                f"EQUITY {fact.wallet_usdt + fact.unrealized_usd:.2f} USDT "
+                f"({fact.unrealized_usd:+.2f} unrealised)",
+            )
         case facts.HoldPlaced() as fact:
             level = "info" if fact.who == "auto" else "warning"
             return level, "system", f"HOLD {fact.name}: {fact.state}, {fact.reason} ({fact.who})"

@@ -30,6 +30,7 @@ from lowcap.core.facts import Record
 from lowcap.core.money import ZERO
 from lowcap.core.plain import plain
 from lowcap.intake import CONNECTED
+from lowcap.money_commands import MoneyCommands
 from lowcap.news_commands import NewsCommands
 from lowcap.risk.gate import gross_exposure
 from lowcap.rows import event_of, feed_row, hold_row, order_row, position_row, stop_of, unrealized
@@ -68,6 +69,7 @@ class Commands:
             "version": self._version,
             **Actions(self._ready).handlers,
             **self._news.handlers,
+            **MoneyCommands(self._ready).handlers,
         }
 
     # -- what the control server asks of us -----------------------------------

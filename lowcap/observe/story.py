@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from lowcap.core import facts
-from lowcap.core.clock import iso_ms
 from lowcap.core.facts import Record
 from lowcap.core.ids import parse_client_id
 from lowcap.core.money import wire
@@ -73,7 +72,7 @@ def _state(record: Record) -> Line | None:
             text = f"INCOME {fact.kind} {fact.symbol}".rstrip()
             return "info", "trading", f"{text}: {fact.usdt:+f} {fact.asset}"
         case facts.IncomeRead() as fact:
-            return "debug", "trading", f"INCOME known until {iso_ms(fact.until_ms)}"
+            return "debug", "trading", f"INCOME read until {fact.until_ms}"
         case facts.EquitySeen() as fact:
             return (
                 "debug",

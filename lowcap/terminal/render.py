@@ -8,6 +8,7 @@ from typing import Any
 
 from lowcap.control.commands import Command
 from lowcap.core.plain import plain
+from lowcap.terminal.money import MONEY_RENDERERS, TRADE_KEYS
 from lowcap.terminal.news import NEWS_RENDERERS
 from lowcap.terminal.table import Style, fold, table, wrap
 
@@ -28,6 +29,9 @@ ROW_KEYS: dict[str, tuple[str, ...]] = {
     "triggers": ("id", "on", "side", "matcher", "tier", "signals"),
     "trigger stats": ("id", "signals", "trades", "refused"),
     "captures list": ("name", "first_ms", "last_ms", "bytes"),
+    "trades": TRADE_KEYS,
+    "trades list": TRADE_KEYS,
+    "trades export": TRADE_KEYS,
     "events": ("seq", "at", "kind", "text"),
     "logs": ("at", "level", "area", "text"),
 }
@@ -41,7 +45,8 @@ def page_of(command: Command, params: Json) -> str:
 
 def render(command: str, value: Any, style: Style, columns: int) -> list[str]:  # noqa: ANN401
     """Lines for a terminal of ``columns`` columns, none of them longer."""
-    renderer = _RENDERERS.get(command) or NEWS_RENDERERS.get(command, _plain)
+    others = NEWS_RENDERERS | MONEY_RENDERERS
+    renderer = _RENDERERS.get(command) or others.get(command, _plain)
     lines = renderer(value, style, columns)
     return [part for line in lines for part in fold(line, columns)]
 

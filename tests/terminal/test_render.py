@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from money_kit import equity_value, pnl_value, trade_value
 from wcwidth import wcswidth
 
 from lowcap.control.commands import COMMANDS
@@ -146,6 +147,10 @@ def _rows(command: str, text: str) -> Any:
             "state": "failing", "usable": False, "coins": 1_900, "age_s": None, "why": text,
             "coin": "HBAR", "symbol": None, "cap_usd": "9000000000",
         },
+        "pnl": pnl_value(text),
+        "equity": equity_value(),
+        "trades": [trade_value(text)] * 2,
+        "trades list": [trade_value(text)],
         "reload": {"changed": ["trigger"], "needs_restart": ["feed"], "config_hash": "abc"},
     }  # fmt: skip
     return values.get(command, {"state": text, "list": [text, text], "none": None, "flag": True})
@@ -153,7 +158,7 @@ def _rows(command: str, text: str) -> Any:
 
 ACTIONS = (
     *("feed show", "feed disable", "trigger show", "trigger stats", "trigger test"),
-    *("captures list", "captures status"),
+    *("captures list", "captures status", "trades list"),
 )
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -176,7 +181,7 @@ def test_no_line_is_wider_than_the_terminal(command: str, columns: int) -> None:
                 assert width_of(bare) <= columns, line
 
 
-@pytest.mark.parametrize("command", ["positions", "orders"])
+@pytest.mark.parametrize("command", ["positions", "orders", "trades"])
 def test_nothing_is_said_in_words(command: str) -> None:
     assert len(render(command, [], COLOURLESS, 80)) == 1
 

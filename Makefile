@@ -9,7 +9,7 @@ $(READY): requirements-dev.lock pyproject.toml setup
 	./setup $(VENV) $(PYTHON)
 	@touch $@
 
-.PHONY: help demo test check format bench soak kill panic-check panic-race feed-day corpus fault-matrix protection three-days lifecycle conformance clean
+.PHONY: help demo test check format bench soak kill panic-check panic-race feed-day corpus fault-matrix protection three-days accounts lifecycle conformance clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -62,6 +62,9 @@ protection: $(READY) ## 500 sessions of a rough market: is there always a stop (
 
 three-days: $(READY) ## 72 hours of trading, cuts and expired keys, twice (about 5 min)
 	$(BIN)/python -m tests.long.three_days
+
+accounts: $(READY) ## 24 hours of trading whose ledger explains the wallet (2 to 5 min)
+	$(BIN)/python -m tests.long.books_day
 
 lifecycle: $(READY) ## 2,000 random lives of orders against the simulator
 	LOWCAP_SEQUENCES=2000 $(BIN)/python -m pytest tests/execution/test_lifecycle_machine.py

@@ -28,6 +28,7 @@ from lowcap.feeds.caps import CapSession
 from lowcap.feeds.session import NewsSession
 from lowcap.flow import Flow
 from lowcap.intake import Intake
+from lowcap.observe.accounts import Accounts
 from lowcap.observe.logs import LogRing
 from lowcap.observe.traces import TraceIndex
 from lowcap.risk.gate import gross_exposure
@@ -52,6 +53,7 @@ class Parts(Struct, kw_only=True):
     caps: CapSession
     reload: Callable[[], tuple[Settings, str]] | None
     traces: TraceIndex
+    accounts: Accounts
     ring: LogRing
     config_hash: str
     started_ms: int

@@ -30,6 +30,7 @@ from lowcap.core.plain import plain
 from lowcap.core.stopword import OPERATOR_HALT
 from lowcap.guard_commands import GuardCommands, breaker_rows
 from lowcap.intake import CONNECTED
+from lowcap.money_commands import MoneyCommands
 from lowcap.news_commands import NewsCommands
 from lowcap.position_commands import PositionCommands
 from lowcap.risk.book import Book
@@ -74,6 +75,7 @@ class Commands:
             **PositionCommands(self._ready).handlers,
             **RiskCommands(self._ready).handlers,
             **GuardCommands(self._ready).handlers,
+            **MoneyCommands(self._ready).handlers,
         }
 
     # -- what the control server asks of us -----------------------------------

@@ -36,6 +36,7 @@ from lowcap.ledger.replay import Replayed, replay
 from lowcap.ledger.writer import Ledger
 from lowcap.net.http import HttpxPort
 from lowcap.net.net import Net
+from lowcap.observe.accounts import Accounts
 from lowcap.observe.logs import LogRing, log_record
 from lowcap.observe.recorder import Recorder
 from lowcap.observe.traces import TraceIndex
@@ -84,12 +85,16 @@ class House:
     intake: Intake
     caps: CapSession
     commands: Commands
+    accounts: Accounts
     https: tuple[HttpxPort, ...]
 
     def checkpoint(self) -> facts.Checkpoint:
         """Everything folded so far, as one record."""
+        self.ledger.publish_pending()  # the accounts read a moment behind the book
         return facts.Checkpoint(
-            book=Raw(self.desk.book.snapshot()), keys=Raw(self.admission.snapshot())
+            book=Raw(self.desk.book.snapshot()),
+            keys=Raw(self.admission.snapshot()),
+            accounts=Raw(self.accounts.snapshot()),
         )
 
 
@@ -100,11 +105,13 @@ def build(settings: Settings, around: Surroundings, market: Market) -> House:
         LedgerError: the ledger cannot be read.
     """
     book, admission, traces, commands = Book(), Admission(), TraceIndex(), Commands()
-    found = replay(around.state_dir / "ledger", _folder(book, admission, traces, commands))
+    accounts = Accounts()
+    fold = _folder(book, admission, (traces.read, commands.read, accounts.read))
+    found = replay(around.state_dir / "ledger", fold)
     ledger = Ledger(
         around.state_dir / "ledger", around.clock, found, keep_days=settings.state.keep_days
     )
-    for reader in (traces.read, commands.read, log_record):
+    for reader in (accounts.read, traces.read, commands.read, log_record):
         ledger.read_with(reader)
     chance = random.Random(around.seed)
     rest, urgent, news = (HttpxPort(around.net) for _ in range(3))
@@ -113,6 +120,7 @@ def build(settings: Settings, around: Surroundings, market: Market) -> House:
     desk.stop_word = around.stop_word
     venue.on_socket = lambda up, why: desk.set_health("order-socket", up, why)
     keeper = Keeper(desk, venue)
+    keeper.income.books = accounts
     coins = CoinTable({}, settings.coin_overrides)
     desk.coin_of = coins.ticker
     caps = _build_caps(around, desk, keeper, coins, news)
@@ -126,15 +134,12 @@ def build(settings: Settings, around: Surroundings, market: Market) -> House:
         caps=caps,
         reload=around.reload,
         traces=traces,
+        accounts=accounts,
         ring=around.ring,
         config_hash=around.config_hash,
         started_ms=now_ms(around.clock),
     )
-    net, streams = around.net, market.urls.streams
-    user_stream = UserStream(
-        net, streams, venue.rest, desk.on_user_event, keeper.on_user_stream, chance
-    )
-    keeper.renew_user_stream = user_stream.renew
+    user_stream, price_stream = _build_streams(around.net, market, desk, keeper, chance)
     return House(
         settings=settings,
         around=around,
@@ -145,14 +150,28 @@ def build(settings: Settings, around: Surroundings, market: Market) -> House:
         venue=venue,
         keeper=keeper,
         user_stream=user_stream,
-        price_stream=PriceStream(
-            net, streams, desk.prices.on_marks, desk.prices.on_lasts, _on_prices(desk), chance
-        ),
+        price_stream=price_stream,
         intake=intake,
         caps=caps,
         commands=commands,
+        accounts=accounts,
         https=(rest, urgent, news),
     )
+
+
+def _build_streams(
+    net: Net, market: Market, desk: Desk, keeper: Keeper, chance: random.Random
+) -> tuple[UserStream, PriceStream]:
+    """The events of our account, and everybody's prices."""
+    streams = market.urls.streams
+    user_stream = UserStream(
+        net, streams, desk.venue.rest, desk.on_user_event, keeper.on_user_stream, chance
+    )
+    keeper.renew_user_stream = user_stream.renew
+    price_stream = PriceStream(
+        net, streams, desk.prices.on_marks, desk.prices.on_lasts, _on_prices(desk), chance
+    )
+    return user_stream, price_stream
 
 
 def _build_intake(
@@ -228,14 +247,14 @@ def _on_contracts(venue: Venue, coins: CoinTable, caps: CapSession) -> None:
 
 
 def _folder(
-    book: Book, admission: Admission, traces: TraceIndex, commands: Commands
+    book: Book, admission: Admission, readers: tuple[Callable[[Record], None], ...]
 ) -> Callable[[Record], None]:
     """What replay does with each record."""
 
     def fold(record: Record) -> None:
         book.apply(record)
-        traces.read(record)
-        commands.read(record)
+        for read in readers:
+            read(record)
         if isinstance(record.body, facts.KeysTaken):
             admission.take(record.body.keys, record.body.until_ms)
         elif isinstance(record.body, facts.Checkpoint):

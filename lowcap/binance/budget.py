@@ -189,6 +189,7 @@ _WEIGHTS: dict[tuple[str, str], tuple[int, int]] = {
     ("GET", "/fapi/v1/accountConfig"): (5, 5),
     ("GET", "/fapi/v1/symbolConfig"): (5, 5),
     ("GET", "/fapi/v1/userTrades"): (5, 5),
+    ("GET", "/fapi/v1/income"): (30, 30),
 }
 _ORDERS = frozenset({("POST", "/fapi/v1/order"), ("POST", "/fapi/v1/algoOrder")})
 

@@ -20,6 +20,7 @@ from lowcap.binance.wire import (
     ApiError,
     BalanceRow,
     ExchangeInfo,
+    IncomeRow,
     KeyRights,
     KlineRow,
     Ms,
@@ -35,6 +36,7 @@ T = TypeVar("T")
 EXCHANGE_INFO = "/fapi/v1/exchangeInfo"
 TIMEOUT_S = 5.0
 CANDLES = 60  # below a hundred they weigh 1
+INCOME_ROWS = 1_000
 
 
 class VenueRefused(LowcapError):
@@ -161,6 +163,11 @@ class RestClient:
         """The executions of one order."""
         params: Params = {"symbol": symbol, "orderId": order_id}
         return await self._signed("GET", "/fapi/v1/userTrades", params, list[TradeRow])
+
+    async def income(self, start_ms: int) -> list[IncomeRow]:
+        """Up to ``INCOME_ROWS`` of the oldest bookings on the wallet since a venue time."""
+        params: Params = {"startTime": start_ms, "limit": INCOME_ROWS}
+        return await self._signed("GET", "/fapi/v1/income", params, list[IncomeRow])
 
     # -- orders -----------------------------------------------------------
 

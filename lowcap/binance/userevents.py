@@ -42,13 +42,15 @@ class AlgoEvent(msgspec.Struct, frozen=True):
 class AccountEvent(msgspec.Struct, frozen=True):
     """ACCOUNT_UPDATE, read: signed quantities with entry prices, and the wallet where it moved.
 
-    ``crossed`` names symbols whose margin type is not isolated any more.
+    ``crossed`` names symbols whose margin type is not isolated any more,
+    ``reason`` is the venue's word for what moved the account.
     """
 
     positions: tuple[tuple[str, Decimal, Decimal], ...]
     wallet_usdt: Decimal | None
     at_ms: int
     crossed: tuple[str, ...] = ()
+    reason: str = ""
 
 
 class LiteEvent(msgspec.Struct, frozen=True):
@@ -159,6 +161,7 @@ def _account(body: AccountEventBody, at_ms: int) -> AccountEvent:
         decimal_from_wire(wallet) if wallet is not None else None,
         at_ms,
         tuple(p.s for p in body.P if p.mt.upper() in ("CROSS", "CROSSED")),
+        body.m,
     )
 
 

@@ -112,6 +112,18 @@ class TradeRow(Struct):
     time: Ms = 0
 
 
+class IncomeRow(Struct):
+    """A row of the income history."""
+
+    incomeType: str
+    income: str
+    symbol: str = ""
+    asset: str = "USDT"
+    time: Ms = 0
+    tranId: int | str = 0
+    tradeId: str | int = ""
+
+
 class SymbolRow(Struct):
     """An exchangeInfo symbol; filters are read by type since their order varies."""
 

@@ -127,6 +127,28 @@ COMMANDS: tuple[Command, ...] = (
         examples=("short BTC 1000",),
         danger="moderate",
     ),
+    Command(
+        "pnl",
+        "profit and loss: realised, fees, funding, slippage; by trigger, symbol, feed or day",
+        arguments=(
+            Argument("period", required=False, choices=("today", "yesterday", "7d", "30d", "all")),
+        ),
+        options=(Option("by", "a line for each trigger, symbol, feed or day"),),
+        examples=("pnl", "pnl 7d --by trigger", "pnl all --by day --json"),
+    ),
+    Command(
+        "equity",
+        "the equity curve with its largest fall",
+        options=(Option("days", "how many days back, 7 where nothing is said", number=True),),
+        examples=("equity", "equity --days 1", "equity --days 30 --json"),
+    ),
+    Command(
+        "trades",
+        "closed trades, newest last; export writes all of them as CSV",
+        arguments=(Argument("action", required=False, choices=("list", "export")),),
+        options=(_COUNT, Option("csv", "comma-separated values with a header", flag=True)),
+        examples=("trades", "trades list -n 50", "trades export --csv > trades.csv"),
+    ),
     Command("feeds", "each news source: state, last frame, counts", examples=("feeds",)),
     Command(
         "feed",

@@ -27,6 +27,22 @@ class SeenOrder(Struct, frozen=True, kw_only=True):
     algo: bool
 
 
+class Income(Struct, frozen=True, kw_only=True):
+    """One row of the venue's income history: what moved the wallet, and by how much of ``asset``.
+
+    ``kind`` is the venue's own word. ``trade_id`` names the execution behind a
+    commission or a realised profit, 0 where there is none.
+    """
+
+    kind: str
+    symbol: str
+    amount: Decimal
+    asset: str
+    tran_id: int
+    trade_id: int
+    venue_ms: int
+
+
 class Snapshot(Struct, frozen=True, kw_only=True):
     """Positions and both books, read one after the other; ``at_ms`` is venue time before."""
 

@@ -208,6 +208,35 @@ class OwnershipSettled(Fact, frozen=True, kw_only=True):
     why: str
 
 
+class IncomeSeen(Fact, frozen=True, kw_only=True):
+    """A booking on the wallet that no fill of ours explains; signed, in units of ``asset``.
+
+    ``kind`` is the venue's own word, as FUNDING_FEE or TRANSFER; ``trade_id``
+    names the execution where it is a commission or a profit.
+    """
+
+    kind: str
+    symbol: str
+    usdt: Decimal
+    tran_id: int
+    venue_ms: int
+    trade_id: int = 0
+    asset: str = "USDT"
+
+
+class IncomeRead(Fact, frozen=True, kw_only=True):
+    """The venue's income history is known up to a venue time."""
+
+    until_ms: int
+
+
+class EquitySeen(Fact, frozen=True, kw_only=True):
+    """Wallet and the profit of open positions at the mark price, once a minute if they moved."""
+
+    wallet_usdt: Decimal
+    unrealized_usd: Decimal = Decimal(0)
+
+
 class HoldPlaced(Fact, frozen=True, kw_only=True):
     """A named hold restricts trading to ``state``; ``until_ms`` 0 means until lifted."""
 
@@ -318,6 +347,7 @@ class Checkpoint(Fact, frozen=True, kw_only=True):
 
     book: Raw
     keys: Raw
+    accounts: Raw = Raw(b"null")
 
 
 AnyFact: TypeAlias = (
@@ -338,6 +368,9 @@ AnyFact: TypeAlias = (
     | PositionSeen
     | PositionClosed
     | OwnershipSettled
+    | IncomeSeen
+    | IncomeRead
+    | EquitySeen
     | HoldPlaced
     | HoldLifted
     | CancelAsked

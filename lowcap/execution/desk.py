@@ -61,8 +61,8 @@ class Desk:
     The hooks are set by the shells around it: ``spawn_rest`` sends an order
     by the second road, ``spawn_cancel`` and ``spawn_close`` start tasks,
     ``settle`` finds out an unknown outcome, and ``read_again`` looks up what a
-    word of the venue says we have wrong: "clock", "contracts", "brackets" or
-    "leverage".
+    word of the venue says we have wrong: "clock", "contracts", "brackets",
+    "leverage" or "income".
     """
 
     def __init__(

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # The full report of an execution follows its hint within milliseconds, or has been lost.
 REPORT_WITHIN_MS = 500
+# Reasons of an account event that leave the wallet alone, or that orders tell about.
+WITHOUT_INCOME = frozenset({"", "ORDER", "MARGIN_TYPE_CHANGE", "MARGIN_TRANSFER"})
 
 
 def take_event(desk: Desk, event: AnyEvent | str) -> None:
@@ -60,6 +62,8 @@ def _take_order(desk: Desk, body: OrderEventBody) -> None:
         return
     if order is None:
         desk.foreign_events += 1
+        if body.x == "TRADE":
+            desk.read_again("income")
         if body.c.startswith(prefix(desk.mode)):
             desk.alarm("orphan", f"{body.c} has no intent in the ledger", "lowcapctl orders")
         return
@@ -113,6 +117,8 @@ def _take_config(desk: Desk, event: ConfigEvent) -> None:
 def _take_account(desk: Desk, event: AccountEvent) -> None:
     if event.wallet_usdt is not None:
         desk.venue.wallet_usdt = event.wallet_usdt
+    if event.reason not in WITHOUT_INCOME:
+        desk.read_again("income")
     for symbol in event.crossed:
         if desk.venue.leverage.pop(symbol, None) is not None:
             desk.alarm("leverage", f"{symbol}: its margin is not isolated any more")

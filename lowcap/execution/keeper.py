@@ -18,6 +18,7 @@ from lowcap.core.messages import Purpose, TradingState
 from lowcap.core.order import RESTING, Status
 from lowcap.execution.closing import Closed, cancel_order, close_symbols
 from lowcap.execution.desk import Desk
+from lowcap.execution.income import IncomeReader
 from lowcap.execution.lastlook import may_leave
 from lowcap.execution.reconcile import Findings, compare
 from lowcap.execution.settle import ask, settle_order
@@ -58,6 +59,8 @@ class Keeper:
             start_panic=lambda: self.start(self._panic_by_file),
             on_silence=self._on_silence,
         )
+        self.income = IncomeReader(desk, venue)
+        self.watch.equity.owed_since_ms = lambda: self.income.owed_since_ms
 
     def open(self, nursery: trio.Nursery, *, crashed: bool) -> None:
         """Start the keeper's tasks in the venue's nursery; the desk's hooks start theirs there."""
@@ -74,6 +77,7 @@ class Keeper:
         nursery.start_soon(self._venue.streams.run)
         nursery.start_soon(self._reconcile_forever)
         nursery.start_soon(self._clock_forever)
+        nursery.start_soon(self.income.run, self.recovered)
 
     @property
     def ticks(self) -> int:
@@ -223,6 +227,7 @@ class Keeper:
         self._desk.set_health("user-stream", up, why)
         if up:
             self._wanted.set()
+            self.income.want()
 
     def _on_silence(self, why: str) -> None:
         """A stream that cannot be trusted: a new one, and the venue's own word meanwhile."""
@@ -304,6 +309,9 @@ class Keeper:
 
     def _read_again(self, what: str) -> None:
         """The venue's word shows that our clock, contracts or leverage are not its own."""
+        if what == "income":
+            self.income.want()
+            return
         if what == "clock":
             self._measure.set()
             return

@@ -13,6 +13,7 @@ from lowcap.core.order import RESTING, Order, Status
 from lowcap.core.stopword import BY_FILE, BY_SIGNAL, OPERATOR_HALT
 from lowcap.execution.care import follow
 from lowcap.execution.desk import Desk
+from lowcap.execution.equity import EquityWatch
 from lowcap.execution.guarding import watch_guards
 from lowcap.execution.settle import ask
 
@@ -53,6 +54,7 @@ class Watch:
         self._on_silence = on_silence
         self._beyond_stop_ms: dict[str, int] = {}
         self._asked_fills: dict[str, tuple[int, int]] = {}
+        self.equity = EquityWatch(desk)
         self.trading = False
         self.ticks = 0
 
@@ -95,6 +97,7 @@ class Watch:
             follow(desk, position.symbol)
             self._watch_stop(position.symbol, at_ms)
             desk.look_after(position.symbol)
+        self.equity.look(at_ms)
 
     def _want_fills(self, order: Order, at_ms: int) -> None:
         """Ask for executions that the stream did not tell: without them nothing is ours."""

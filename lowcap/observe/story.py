@@ -56,10 +56,11 @@ def _flow(record: Record) -> Line | None:
                 f"at {wire(fact.price)}{profit}",
             )
         case _:
-            return _state(record)
+            return _money(record)
 
 
-def _state(record: Record) -> Line | None:
+def _money(record: Record) -> Line | None:
+    """Orders and positions after the fill, and what the account is worth."""
     match record.body:
         case facts.OutcomeUnknown() as fact:
             return "warning", "orders", f"UNKNOWN outcome of {fact.client_id}: {fact.why}"
@@ -68,17 +69,38 @@ def _state(record: Record) -> Line | None:
         case facts.PositionClosed() as fact:
             net = fact.realized - fact.fees
             return "info", "trading", f"CLOSED {fact.symbol}: {net:+.2f} USDT after fees"
-        case facts.HoldPlaced() as fact:
-            level = "info" if fact.who == "auto" else "warning"
-            return level, "system", f"HOLD {fact.name}: {fact.state}, {fact.reason} ({fact.who})"
-        case facts.HoldLifted() as fact:
-            return "info", "system", f"LIFTED {fact.name}: {fact.reason} ({fact.who})"
+        case facts.IncomeSeen() as fact:
+            text = f"INCOME {fact.kind} {fact.symbol}".rstrip()
+            return "info", "trading", f"{text}: {fact.usdt:+f} {fact.asset}"
+        case facts.IncomeRead() as fact:
+            return "debug", "trading", f"INCOME read until {fact.until_ms}"
+        case facts.EquitySeen() as fact:
+            return (
+                "debug",
+                "trading",
+                f"EQUITY {fact.wallet_usdt + fact.unrealized_usd:.2f} USDT "
+                f"({fact.unrealized_usd:+.2f} unrealised)",
+            )
         case facts.CancelAsked() as fact:
             return "debug", "orders", f"CANCEL {leg_name(fact.client_id)}"
         case facts.StopMoved() as fact:
             follows = "" if fact.trails else ", it follows no more"
             text = f"STOP of {fact.symbol} to {wire(fact.price)} by {fact.who}{follows}"
             return "warning", "trading", text
+        case facts.EquityMarked() as fact:
+            what = "from here the day's highest is counted" if fact.anew else "the day's highest"
+            return "debug", "trading", f"EQUITY {fact.equity_usd:.2f} USD, {what}"
+        case _:
+            return _state(record)
+
+
+def _state(record: Record) -> Line | None:
+    match record.body:
+        case facts.HoldPlaced() as fact:
+            level = "info" if fact.who == "auto" else "warning"
+            return level, "system", f"HOLD {fact.name}: {fact.state}, {fact.reason} ({fact.who})"
+        case facts.HoldLifted() as fact:
+            return "info", "system", f"LIFTED {fact.name}: {fact.reason} ({fact.who})"
         case facts.Reconciled() as fact:
             found = "; ".join(fact.differences) or "no differences"
             return "info" if fact.clean else "warning", "system", f"RECONCILED {fact.why}: {found}"
@@ -93,9 +115,6 @@ def _state(record: Record) -> Line | None:
         case facts.FeedChanged() as fact:
             level = "info" if fact.state == "up" else "warning"
             return level, "feeds", f"FEED {fact.feed} {fact.state} {fact.why}".rstrip()
-        case facts.EquityMarked() as fact:
-            what = "from here the day's highest is counted" if fact.anew else "the day's highest"
-            return "debug", "trading", f"EQUITY {fact.equity_usd:.2f} USD, {what}"
         case facts.BreakerChanged() as fact:
             level = "info" if fact.state == "closed" else "warning"
             rest = f", tried again after {fact.rest_ms // 1000} s" if fact.state == "open" else ""

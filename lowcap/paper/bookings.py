@@ -7,8 +7,14 @@ from decimal import Decimal
 from lowcap.core.money import ZERO
 from lowcap.paper.state import PaperIncome, PaperPosition, PaperState
 
-INCOME_KEPT = 500
+INCOME_KEPT = 2_000
 FINAL_ORDERS_KEPT = 300
+UNIT = Decimal("0.00000001")
+
+
+def in_units(amount: Decimal) -> Decimal:
+    """``amount`` in whole hundred-millionths: what a wallet can hold and events can tell."""
+    return amount.quantize(UNIT)
 
 
 def move_position(position: PaperPosition, signed: Decimal, price: Decimal, now_ms: int) -> Decimal:
@@ -22,7 +28,7 @@ def move_position(position: PaperPosition, signed: Decimal, price: Decimal, now_
     else:
         closed = min(abs(held), abs(signed))
         direction = 1 if held > 0 else -1
-        realized = closed * (price - position.entry_price) * direction
+        realized = in_units(closed * (price - position.entry_price) * direction)
         if abs(signed) > abs(held):
             position.entry_price = price
     position.qty = held + signed

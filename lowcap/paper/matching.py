@@ -304,7 +304,7 @@ class OrderBook:
         position = self.position(order.symbol)
         signed = qty if order.side == "BUY" else -qty
         realized = bookings.move_position(position, signed, price, self.now_ms)
-        fee = qty * price * (MAKER_FEE if maker else TAKER_FEE)
+        fee = bookings.in_units(qty * price * (MAKER_FEE if maker else TAKER_FEE))
         self.state.wallet += realized - fee
         order.executed += qty
         order.cum_quote += qty * price

@@ -45,7 +45,7 @@ class Settlement:
         """Longs pay the rate on their notional, shorts receive it (§4, Account)."""
         for symbol in self._held():
             position = self._book.position(symbol)
-            paid = position.qty * self._mark(symbol) * FUNDING_RATE
+            paid = bookings.in_units(position.qty * self._mark(symbol) * FUNDING_RATE)
             self._state.wallet -= paid
             bookings.book(self._state, "FUNDING_FEE", symbol, -paid, self._book.now_ms)
             self._book.tell_account(symbol, "FUNDING_FEE")
@@ -108,7 +108,7 @@ class Settlement:
         for order in self._book.open_orders(symbol):
             self._book.expire(order, "5")
         left = max(self._margin_of(symbol)[0], ZERO)
-        fee = min(abs(position.qty) * self._mark(symbol) * LIQUIDATION_FEE, left)
+        fee = bookings.in_units(min(abs(position.qty) * self._mark(symbol) * LIQUIDATION_FEE, left))
         self._force(position, "autoclose-", "LIQUIDATION", "CALCULATED")
         if fee:
             self._state.wallet -= fee

@@ -17,6 +17,7 @@ from lowcap.control.client import CallFailed, Connection, socket_candidates
 from lowcap.control.commands import COMMANDS, Command
 from lowcap.control.protocol import EXIT_OF_CODE, Json
 from lowcap.core.errors import LowcapError
+from lowcap.terminal.money import csv_text
 from lowcap.terminal.news import frame_lines
 from lowcap.terminal.output import OutputGone, cell, complain, finish, json_text, say
 from lowcap.terminal.parse import Group, click_command, given_only
@@ -191,7 +192,11 @@ def _print(command: Command, params: Json, value: Any, options: Options) -> None
         else:
             say(json_text(value, indent=2))
         return
-    keys = ROW_KEYS.get(page_of(command, params))
+    page = page_of(command, params)
+    keys = ROW_KEYS.get(page)
+    if keys and command.name == "trades" and ("csv" in params or page == "trades export"):
+        say(csv_text(value, keys).removesuffix("\n"))
+        return
     if isinstance(value, list) and keys and not sys.stdout.isatty() and not command.stream:
         if options.header:
             say("\t".join(keys))
@@ -199,7 +204,7 @@ def _print(command: Command, params: Json, value: Any, options: Options) -> None
             say("\t".join(cell(row.get(key)) for key in keys))
         return
     style = Style(wants_colour(options.colour, os.environ))
-    for line in render(page_of(command, params), value, style, _columns(command)):
+    for line in render(page, value, style, _columns(command)):
         say(line)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from lowcap.control.commands import Command
 from lowcap.core.plain import plain
 from lowcap.terminal.leverage import leverage_lines
+from lowcap.terminal.money import MONEY_RENDERERS, TRADE_KEYS
 from lowcap.terminal.news import NEWS_RENDERERS
 from lowcap.terminal.positions import POSITION_RENDERERS
 from lowcap.terminal.risk import RISK_RENDERERS, breaker_line, hold_line
@@ -31,6 +32,9 @@ ROW_KEYS: dict[str, tuple[str, ...]] = {
     "triggers": ("id", "on", "side", "matcher", "tier", "signals"),
     "trigger stats": ("id", "signals", "trades", "refused"),
     "captures list": ("name", "first_ms", "last_ms", "bytes"),
+    "trades": TRADE_KEYS,
+    "trades list": TRADE_KEYS,
+    "trades export": TRADE_KEYS,
     "events": ("seq", "at", "kind", "text"),
     "logs": ("at", "level", "area", "text"),
 }
@@ -224,4 +228,5 @@ _RENDERERS: dict[str, Renderer] = {
     **NEWS_RENDERERS,
     **POSITION_RENDERERS,
     **RISK_RENDERERS,
+    **MONEY_RENDERERS,
 }

@@ -28,6 +28,7 @@ from lowcap.ledger.replay import replay
 from lowcap.ledger.writer import Ledger
 from lowcap.net.http import HttpxPort
 from lowcap.net.net import MemoryNet
+from lowcap.observe.accounts import Accounts
 from lowcap.paper.auth import Account
 from lowcap.paper.embed import urls_at
 from lowcap.paper.exchange import Exchange, ExchangeSetup
@@ -75,6 +76,8 @@ class Room:
         self.venue = Venue(self.net, http, urgent, urls, signer, self.clock, chance)
         self.desk = Desk(self.ledger, self.book, self.settings, self.clock, self.venue)
         self.keeper = Keeper(self.desk, self.venue)
+        self.accounts = self.keeper.income.books = Accounts()
+        self.ledger.read_with(self.accounts.read)
         self.venue.on_socket = lambda up, why: self.desk.set_health("order-socket", up, why)
         user = UserStream(
             *(self.net, urls.streams, self.venue.rest),

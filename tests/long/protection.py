@@ -39,6 +39,7 @@ from lowcap.paper.faults import Fault, Faults
 from lowcap.settings import Log
 from tests.daemon.stage import Stage, ask, in_virtual_time, parts_of, settings_for
 from tests.long.fault_matrix import differences
+from tests.long.rig import GUARDS_OFF
 
 SYMBOLS = ("KAITOUSDT", "XRPUSDT", "1000PEPEUSDT", "DOGEUSDT", "SOLUSDT")
 LOOK_EVERY_S = 0.05
@@ -288,7 +289,9 @@ def run_session(folder: Path, seed: int) -> Session:
         await play(stage, session)
 
     base = settings_for(folder / "state")
-    limits = attrs.evolve(base.limits, entries_per_min_max=1_000, entries_per_s_max=100)
+    limits = attrs.evolve(
+        base.limits, entries_per_min_max=1_000, entries_per_s_max=100, **GUARDS_OFF
+    )
     settings = attrs.evolve(base, log=Log(level="error"), limits=limits)
     in_virtual_time(main, folder, settings, seed=seed)
     return session

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from money_kit import equity_value, pnl_value, trade_value
 from wcwidth import wcswidth
 
 from lowcap.control.commands import COMMANDS
@@ -209,6 +210,10 @@ def _rows(command: str, text: str) -> Any:
             "changed": ["trigger"], "needs_restart": ["feed"], "config_hash": "abc",
             "changes": [{"key": "trigger.x.match.any_of", "old": text, "new": "[a, b]"}],
         },
+        "pnl": pnl_value(text),
+        "equity": equity_value(),
+        "trades": [trade_value(text)] * 2,
+        "trades list": [trade_value(text)],
         "risk": _risk(text),
         "risk check": checked,
         "unlock": {"unlocked": text, "state": "HALTED", "holds": ["panic", "drawdown"]},
@@ -218,7 +223,7 @@ def _rows(command: str, text: str) -> Any:
 
 ACTIONS = (
     *("feed show", "feed disable", "trigger show", "trigger stats", "trigger test"),
-    *("captures list", "captures status", "stop show", "stop move", "risk check"),
+    *("captures list", "captures status", "stop show", "stop move", "risk check", "trades list"),
 )
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -241,7 +246,7 @@ def test_no_line_is_wider_than_the_terminal(command: str, columns: int) -> None:
                 assert width_of(bare) <= columns, line
 
 
-@pytest.mark.parametrize("command", ["positions", "orders"])
+@pytest.mark.parametrize("command", ["positions", "orders", "trades"])
 def test_nothing_is_said_in_words(command: str) -> None:
     assert len(render(command, [], COLOURLESS, 80)) == 1
 

@@ -42,7 +42,7 @@ from lowcap.observe.recorder import Recorder
 from lowcap.observe.traces import TraceIndex
 from lowcap.paper.embed import Market
 from lowcap.risk.book import Book
-from lowcap.risk.breaker import FEED, LOST_WEIGHT
+from lowcap.risk.breaker import FEED, FLAP_MS, FLAP_WEIGHT
 from lowcap.settings import Settings
 
 Reload = Callable[[], tuple[Settings, str]]
@@ -265,8 +265,9 @@ def _folder(
 
 def _on_feed(desk: Desk) -> Callable[[FeedStatus], None]:
     def changed(status: FeedStatus) -> None:
-        if status.state == "down" and not status.ended_by_us and status.connects:
-            desk.breakers.on_failure(FEED + status.name, f"lost: {status.why}", LOST_WEIGHT)
+        lasted_ms = desk.now_ms() - status.connected_ms
+        if status.state == "down" and not status.ended_by_us and lasted_ms < FLAP_MS:
+            desk.breakers.on_failure(FEED + status.name, f"lost: {status.why}", FLAP_WEIGHT)
         desk.record(facts.FeedChanged(feed=status.name, state=status.state, why=status.why))
 
     return changed

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from lowcap.core import facts
+from lowcap.core.clock import utc_day
 from lowcap.core.errors import CommandError
 from lowcap.core.messages import TradingState
 from lowcap.execution.desk import Desk
@@ -22,7 +23,9 @@ def watch_guards(desk: Desk) -> None:
     equity = desk.equity_usd()
     if equity is not None and equity > 0:
         peak = desk.book.state.guards.peak_usd
-        if peak is None or equity > peak * (1 + MARK_STEP):
+        # A record is what begins the book's new day, however quiet the night.
+        is_new_day = desk.book.state.day != utc_day(desk.clock.now_ns())
+        if peak is None or is_new_day or equity > peak * (1 + MARK_STEP):
             desk.record(facts.EquityMarked(equity_usd=equity))
     for name, measured, limit in breaches(desk.book, desk.settings.limits, equity):
         if name not in desk.book.state.holds:

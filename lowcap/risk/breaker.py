@@ -38,8 +38,9 @@ class Rule(Struct, frozen=True, kw_only=True):
     longest_ms: int
 
 
-# A lost connection of a feed weighs as much as LOST_WEIGHT faulty frames.
-LOST_WEIGHT = 3
+# A feed's connection that is lost within FLAP_MS weighs as much as FLAP_WEIGHT faulty frames.
+# One that is lost later may only have been silent, which says nothing against what it tells.
+FLAP_MS, FLAP_WEIGHT = 20_000, 3
 FEED_RULE = Rule(failures=10, window_ms=300_000, rest_ms=60_000, longest_ms=900_000)
 ROAD_RULE = Rule(failures=3, window_ms=30_000, rest_ms=5_000, longest_ms=60_000)
 REJECTIONS_RULE = Rule(failures=6, window_ms=60_000, rest_ms=60_000, longest_ms=900_000)

@@ -325,7 +325,10 @@ def _known_params(command: Command, params: Json) -> Json:
         CommandError: one is a list or an object, or no word that may stand there.
     """
     for argument in command.arguments:
-        if argument.choices and params.get(argument.name) not in argument.choices:
+        given = params.get(argument.name)
+        if given is None and not argument.required:
+            continue
+        if argument.choices and given not in argument.choices:
             known = ", ".join(argument.choices)
             raise CommandError(f"{argument.name}: expected one of {known}")
     names = {a.name for a in command.arguments} | {o.name for o in command.options} | _COMMON

@@ -52,6 +52,15 @@ def _json(daemon: Daemon, *words: str, code: int = 0) -> object:
         (("disarm",), 0),
         (("arm",), 10),
         (("arm", "--yes"), 0),
+        (("pnl",), 0),
+        (("pnl", "all", "--by", "day"), 0),
+        (("pnl", "tomorrow"), 2),
+        (("pnl", "--by", "colour"), 2),
+        (("equity", "--days", "30"), 0),
+        (("equity", "--days", "0"), 2),
+        (("trades",), 0),
+        (("trades", "export", "-n", "5"), 0),
+        (("trades", "drop"), 2),
         (("version",), 0),
         (("clsoe",), 2),
         (("status", "extra"), 2),
@@ -88,7 +97,7 @@ def test_a_typing_mistake_gets_a_suggestion(daemon: Daemon) -> None:
     assert done.stderr == "error: no such command 'clsoe'\nhint: did you mean 'close'?\n"
 
 
-@pytest.mark.parametrize("command", ["positions", "orders", "feeds", "triggers"])
+@pytest.mark.parametrize("command", ["positions", "orders", "feeds", "triggers", "trades"])
 def test_rows_are_tab_separated_in_a_pipe(daemon: Daemon, command: str) -> None:
     keys, rows = ROW_KEYS[command], _json(daemon, command)
     assert isinstance(rows, list)

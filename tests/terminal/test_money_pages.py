@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import re
+import subprocess
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from money_kit import equity_value, pnl_value, sums, trade_value
+from terminal_kit import CTL, FakeDaemon, environment
 
 from lowcap.terminal.money import PLOT_ROWS, TRADE_KEYS, csv_text, plot
 from lowcap.terminal.render import render
@@ -70,6 +74,20 @@ def test_csv_has_one_header_and_holds_any_text() -> None:
     assert second[header.index("trigger")] == "plain"
     assert text.endswith("\r\n")
     assert text.count("\r\n") == text.count("\n") == 3
+
+
+@pytest.mark.parametrize("words", [("export",), ("export", "--csv"), ("list", "--csv"), ("--csv",)])
+def test_trades_reach_a_pipe_as_csv(tmp_path: Path, words: tuple[str, ...]) -> None:
+    fake = FakeDaemon(tmp_path / "c.sock")
+    try:
+        fake.answers["trades"] = {"value": [trade_value(EVIL)] * 3}
+        done = subprocess.run(
+            [*CTL, "--socket", str(tmp_path / "c.sock"), "trades", *words],
+            capture_output=True, timeout=30, check=True, env=environment(tmp_path),
+        )  # fmt: skip
+    finally:
+        fake.close()
+    assert done.stdout.decode() == csv_text([trade_value(EVIL)] * 3, TRADE_KEYS)
 
 
 def test_an_unexplained_wallet_is_named_without_colour() -> None:

@@ -173,6 +173,32 @@ def test_events_print_above_what_is_being_typed(
     repl.left_with(0)
 
 
+def test_keys_count_while_events_print(fake: FakeDaemon, tmp_path: Path, open_repl: Open) -> None:
+    repl = open_repl(tmp_path / "f.sock")
+    repl.at_prompt("LIVE")
+    stop = threading.Event()
+
+    def flood() -> None:
+        number = 0
+        while not stop.wait(0.002):
+            number += 1
+            fake.push(EVENT | {"seq": number, "text": f"FILL number {number}"})
+
+    flooding = threading.Thread(target=flood)
+    flooding.start()
+    try:
+        for _ in range(12):
+            repl.type("panic --ye")
+            repl.expect(lambda: repl.prompt_line().endswith("> panic --ye"))
+            repl.type("\x03")
+            repl.at_prompt("LIVE")
+        repl.leave()
+    finally:
+        stop.set()
+        flooding.join()
+    assert "^C" not in repl.text()  # the terminal itself never took a key
+
+
 def test_completion_offers_open_positions(
     fake: FakeDaemon, tmp_path: Path, open_repl: Open
 ) -> None:

@@ -16,6 +16,7 @@ from lowcap.core.stopword import StopWord
 from lowcap.execution.watch import TICK_S
 from lowcap.handlers import Commands
 from lowcap.paper.faults import Fault, Faults
+from lowcap.risk.gate import EntryWish
 from tests.daemon.stage import (
     Stage,
     ask,
@@ -83,7 +84,7 @@ def test_a_signal_between_gate_and_road_denies_the_entry(tmp_path: Path) -> None
     async def main(stage: Stage) -> None:
         async with stage.daemon() as commands:
             desk = parts_of(commands).desk
-            plan = desk.plan("KAITOUSDT", _long(), _wish())
+            plan = desk.plan(EntryWish(symbol="KAITOUSDT", side=_long(), wish=_wish()))
             assert isinstance(plan, OrderPlan)
             _signal(commands)
             name = desk.submit(plan, 0, {})
@@ -109,7 +110,7 @@ def test_an_entry_on_its_way_to_the_second_road_is_denied(tmp_path: Path, how: s
 
             desk.spawn_rest = hold_back
             desk.venue.socket._line = None
-            plan = desk.plan("KAITOUSDT", _long(), _wish())
+            plan = desk.plan(EntryWish(symbol="KAITOUSDT", side=_long(), wish=_wish()))
             assert isinstance(plan, OrderPlan)
             name = desk.submit(plan, 0, {})
             if how == "halt":

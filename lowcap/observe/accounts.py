@@ -24,7 +24,7 @@ from lowcap.observe.curve import Curve
 from lowcap.observe.sums import FUNDING, LIQUIDATION, OF_EXECUTIONS, TRANSFERS, Sums, Trade
 
 USDT = "USDT"
-TRADES_KEPT, DAYS_KEPT = 5_000, 400
+TRADES_KEPT, DAYS_KEPT = 2_000, 400
 EARLIER = "earlier"
 SIGNALS_KEPT, ENTRIES_KEPT, EXECUTIONS_KEPT = 200, 1_000, 20_000
 # The venue's income is read again over this time before what is known already; what is

@@ -15,13 +15,12 @@ from lowcap.control.server import Handler
 from lowcap.core import facts
 from lowcap.core.clock import iso_ms
 from lowcap.core.errors import CommandError
-from lowcap.core.messages import OrderPlan, Refusal
+from lowcap.core.messages import MANUAL, OrderPlan, Refusal
 from lowcap.core.money import HUNDRED, ZERO, Side
 from lowcap.core.plain import plain
 from lowcap.execution.care import look_of, move_stop
 from lowcap.execution.desk import Desk
 from lowcap.execution.stops import follows
-from lowcap.risk.book_state import MANUAL
 from lowcap.risk.gate import EntryWish
 from lowcap.risk.sizing import Wish, wished_notional
 from lowcap.rows import order_row, position_row, stop_of

@@ -151,6 +151,10 @@ class Quote(Struct, frozen=True, kw_only=True):
     last_ms: int = 0
 
 
+# What stands for the trigger of a trade by hand.
+MANUAL = "manual"
+
+
 class Purpose(StrEnum):
     """What an order is for."""
 

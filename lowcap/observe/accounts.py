@@ -18,13 +18,13 @@ from lowcap.core import facts
 from lowcap.core.clock import NS_PER_MS, utc_day
 from lowcap.core.facts import Record
 from lowcap.core.ids import parse_client_id
-from lowcap.core.messages import Purpose
+from lowcap.core.messages import MANUAL, Purpose
 from lowcap.core.money import ZERO
 from lowcap.observe.curve import Curve
 from lowcap.observe.sums import FUNDING, LIQUIDATION, OF_EXECUTIONS, TRANSFERS, Sums, Trade
 
 USDT = "USDT"
-TRADES_KEPT, DAYS_KEPT = 5_000, 400
+TRADES_KEPT, DAYS_KEPT = 2_000, 400
 EARLIER = "earlier"
 SIGNALS_KEPT, ENTRIES_KEPT, EXECUTIONS_KEPT = 200, 1_000, 20_000
 # The venue's income is read again over this time before what is known already; what is
@@ -100,6 +100,8 @@ class Accounts:
             case facts.SignalRaised() as fact:
                 self.state.signals[record.seq] = (fact.trigger, fact.feed)
                 _forget(self.state.signals, SIGNALS_KEPT)
+            case facts.CommandReceived(method="trade"):
+                self.state.signals[record.seq] = (MANUAL, "")
             case facts.OrderIntended(purpose=Purpose.ENTRY) as fact:
                 trigger, feed = self.state.signals.get(record.cause, ("", ""))
                 self.state.entries[fact.client_id] = Entry(

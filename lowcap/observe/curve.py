@@ -73,15 +73,15 @@ def joined(spans: Iterable[Span]) -> Span | None:
 
 
 class Curve(Struct, kw_only=True):
-    """Readings of the last days one by one, and hours further back."""
+    """Readings of the last days one by one, as time and value, and hours further back."""
 
-    fine: list[Span] = field(default_factory=list)
+    fine: list[tuple[int, Decimal]] = field(default_factory=list)
     hours: list[Span] = field(default_factory=list)
 
     def add(self, at_ms: int, equity: Decimal) -> None:
         """Take a reading in."""
         span = point(at_ms, equity)
-        self.fine.append(span)
+        self.fine.append((at_ms, equity))
         del self.fine[:-FINE_KEPT]
         if self.hours and self.hours[-1].start_ms // HOUR_MS == at_ms // HOUR_MS:
             self.hours[-1] = join(self.hours[-1], span)
@@ -91,13 +91,12 @@ class Curve(Struct, kw_only=True):
 
     def since(self, from_ms: int) -> list[Span]:
         """What is known from a time on: readings where they reach that far, else hours."""
-        readings = self.fine
-        if len(self.fine) == FINE_KEPT and self.fine[0].start_ms > from_ms:
-            readings = self.hours
-        return [span for span in readings if span.start_ms >= from_ms]
+        if len(self.fine) == FINE_KEPT and self.fine[0][0] > from_ms:
+            return [span for span in self.hours if span.start_ms >= from_ms]
+        return [point(at_ms, equity) for at_ms, equity in self.fine if at_ms >= from_ms]
 
     def before(self, from_ms: int) -> Decimal | None:
         """The last equity known before a time."""
-        older = [span for span in self.fine if span.start_ms < from_ms]
-        older = older or [s for s in self.hours if s.start_ms + HOUR_MS <= from_ms]
-        return older[-1].last if older else None
+        older = [equity for at_ms, equity in self.fine if at_ms < from_ms]
+        older = older or [s.last for s in self.hours if s.start_ms + HOUR_MS <= from_ms]
+        return older[-1] if older else None

@@ -22,7 +22,7 @@ TRANSFERS = frozenset(
 )
 
 
-class Sums(Struct, kw_only=True, omit_defaults=True):
+class Sums(Struct, kw_only=True, array_like=True):
     """Money in USDT, signed as it moved the wallet, but fees, which are what was paid.
 
     ``slippage`` is what fills cost against the price that was decided on,
@@ -65,7 +65,7 @@ class Sums(Struct, kw_only=True, omit_defaults=True):
             setattr(self, name, getattr(self, name) + getattr(more, name))
 
 
-class Trade(Struct, kw_only=True, omit_defaults=True):
+class Trade(Struct, kw_only=True, array_like=True):
     """One position of ours from its first fill until it is flat.
 
     ``number`` is the intent of the entry that opened it; trigger and feed are

@@ -14,11 +14,10 @@ import msgspec
 from lowcap.core import facts
 from lowcap.core.clock import NS_PER_MS, utc_day
 from lowcap.core.facts import Record
-from lowcap.core.messages import STATE_RANK, Purpose, TradingState
+from lowcap.core.messages import MANUAL, STATE_RANK, Purpose, TradingState
 from lowcap.core.money import ZERO
 from lowcap.core.order import RESTING, Order, Status, advance
 from lowcap.risk.book_state import (
-    MANUAL,
     BookState,
     Hold,
     Position,

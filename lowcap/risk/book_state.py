@@ -12,9 +12,6 @@ from lowcap.core.money import ZERO
 from lowcap.core.order import FINAL, Order
 from lowcap.risk.guard_state import GuardState
 
-# What stands for the trigger of a trade by hand.
-MANUAL = "manual"
-
 
 class Position(Struct, kw_only=True):
     """What the account holds of one symbol; money in USDT over the position's life.

@@ -82,6 +82,8 @@ class GuardState(Struct, kw_only=True):
                 if fact.anew:
                     self.peak_usd = None
                 self.see_equity(fact.equity_usd)
+            case facts.EquitySeen() as fact:
+                self.see_equity(fact.wallet_usdt + fact.unrealized_usd)
             case facts.HoldLifted() as fact if fact.name == LOSS_STREAK:
                 self.losing_streak = 0
             case facts.Switched(kind="trigger") as fact:

@@ -49,7 +49,7 @@ def test_leverage_of_a_symbol(tmp_path: Path) -> None:
     assert usual["margin_allowed_usd"] == "300000.00"
     assert (large["best"], large["fits"], large["bracket_usd"]) == (17, False, "3000000.00")
     assert large["margin_usd"] == "50000.00"
-    assert (scaled["symbol"], scaled["best"]) == ("1000PEPEUSDT", 19)
+    assert (scaled["symbol"], scaled["best"]) == ("1000PEPEUSDT", 14)
     assert (huge["bracket"], huge["best"], huge["fits"]) == (None, 1, False)
     assert (found["unset"]["set"], found["unset"]["at"]) == (None, 20)
     assert found["later"]["brackets_age_s"] - usual["brackets_age_s"] >= 60

@@ -218,7 +218,7 @@ async def test_equity_waits_for_what_is_owed_and_is_written_once_a_minute(
         kinds = [r.kind for r in room.records if r.kind in ("IncomeSeen", "EquitySeen")]
         assert kinds == ["EquitySeen", "IncomeSeen", "EquitySeen"]
         curve = room.accounts.state.curve.fine
-        assert curve[0].last == curve[1].last
+        assert curve[0][1] == curve[1][1]
         assert unexplained(room) == ZERO
 
 

@@ -93,8 +93,10 @@ class Eye:
             return
         sign = 1 if qty > ZERO else -1
         tightest = max((a.trigger_price for a in stops), key=lambda price: price * sign)
-        life = self._desk.book.position(symbol).opened_seq
-        before = self._stop_at.get(symbol)
+        position = self._desk.book.position(symbol)
+        life = position.opened_seq
+        # One that an operator loosened goes there when the venue takes it, and stays.
+        before = self._stop_at.get(symbol) if position.trails else None
         if before is not None and before[0] == life and (tightest - before[1]) * sign < ZERO:
             self._session.faults.append(f"{symbol}: stop went from {before[1]} to {tightest}")
         self._stop_at[symbol] = (life, tightest)

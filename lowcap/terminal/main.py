@@ -151,6 +151,12 @@ def run_command(command: Command, params: Json, options: Options) -> int:
         return panic_directly(
             *(params, places), yes=options.yes, as_json=options.as_json, timeout_s=options.timeout_s
         )
+    if command.local:
+        from importlib import import_module
+
+        module, _, function = command.local.partition(":")
+        code: int = getattr(import_module(f"lowcap.terminal.{module}"), function)(params, options)
+        return code
     connection = Connection(places, options.patience_s(command))
     try:
         if command.danger:

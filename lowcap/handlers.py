@@ -33,10 +33,20 @@ from lowcap.intake import CONNECTED
 from lowcap.money_commands import MoneyCommands
 from lowcap.news_commands import NewsCommands
 from lowcap.position_commands import PositionCommands
+from lowcap.reconcile_commands import ReconcileCommands
 from lowcap.risk.book import Book
 from lowcap.risk.gate import gross_exposure
 from lowcap.risk_commands import RiskCommands
-from lowcap.rows import event_of, feed_row, hold_row, order_row, position_row, stop_of, unrealized
+from lowcap.rows import (
+    event_of,
+    feed_row,
+    foreign_rows,
+    hold_row,
+    order_row,
+    position_row,
+    stop_of,
+    unrealized,
+)
 
 EVENTS_KEPT = 1_500
 Json = dict[str, Any]
@@ -76,6 +86,7 @@ class Commands:
             **RiskCommands(self._ready).handlers,
             **GuardCommands(self._ready).handlers,
             **MoneyCommands(self._ready).handlers,
+            **ReconcileCommands(self._ready).handlers,
         }
 
     # -- what the control server asks of us -----------------------------------
@@ -124,6 +135,7 @@ class Commands:
             "positions": len(positions),
             "symbols": sorted(p.symbol for p in positions),
             "paused_symbols": desk.book.paused_symbols(),
+            "foreign": foreign_rows(desk),
             **desk.stop_word.row(),
             "breakers": breaker_rows(desk),
             "unprotected": sum(1 for p in positions if not stop_of(desk, p)),

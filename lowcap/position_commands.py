@@ -57,7 +57,7 @@ class PositionCommands:
         symbol = contract_of(desk, params.get("symbol"))
         if params.get("action") == "show":
             return position_page(desk, symbol)
-        price = _stop_price(desk, symbol, params.get("price"))
+        price = stop_price_of(desk, symbol, params.get("price"))
         text = f"move {symbol} {price}" + (" --loosen" if params.get("loosen") else "")
         desk.record(facts.CommandReceived(method="stop", params=text, uid=peer.uid, pid=peer.pid))
         before = desk.book.position(symbol).stop_price
@@ -162,8 +162,12 @@ def _rests_at(desk: Desk, symbol: str, price: Decimal) -> bool:
     return stop is not None and stop.trigger_price == price
 
 
-def _stop_price(desk: Desk, symbol: str, given: object) -> Decimal:
-    """A price, or with a trailing ``%`` a distance from the mark price."""
+def stop_price_of(desk: Desk, symbol: str, given: object) -> Decimal:
+    """A price, or with a trailing ``%`` a distance from the mark price.
+
+    Raises:
+        CommandError: it is neither, or there is no mark price to go by.
+    """
     text = str(given or "")
     try:
         number = Decimal(text.removesuffix("%"))
@@ -176,7 +180,7 @@ def _stop_price(desk: Desk, symbol: str, given: object) -> Decimal:
     quote, position = desk.quotes.get(symbol), desk.book.position(symbol)
     if quote is None:
         raise CommandError(f"no mark price of {symbol}", hint="give a price", code="refused")
-    sign = 1 if position.own_qty > ZERO else -1
+    sign = 1 if (position.own_qty or position.qty) > ZERO else -1
     return quote.mark * (1 - sign * number / HUNDRED)
 
 

@@ -6,6 +6,18 @@ from lowcap.control.entry import ADMIN, REASON, TRADE, Argument, Command, Option
 
 TRADING: tuple[Command, ...] = (
     Command(
+        "reconcile",
+        "compare belief and exchange now; take over or ignore a position that is not ours",
+        role=TRADE,
+        options=(
+            Option("adopt", "this symbol is ours from now on: stop, ladder, limits"),
+            Option("stop", "with adopt: its stop, a price or a distance like 2%"),
+            Option("ignore", "leave this symbol alone, and say no more of it"),
+        ),
+        examples=("reconcile", "reconcile --adopt SOL --stop 2%", "reconcile --ignore SOL"),
+        danger="moderate",
+    ),
+    Command(
         "stop",
         "the stop of a position: look at it, or move it to a price or a distance",
         arguments=(

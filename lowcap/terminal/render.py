@@ -12,7 +12,7 @@ from lowcap.terminal.leverage import leverage_lines
 from lowcap.terminal.money import MONEY_RENDERERS, TRADE_KEYS
 from lowcap.terminal.news import NEWS_RENDERERS
 from lowcap.terminal.positions import POSITION_RENDERERS
-from lowcap.terminal.risk import RISK_RENDERERS, breaker_line, hold_line
+from lowcap.terminal.risk import RISK_RENDERERS, breaker_line, foreign_line, hold_line
 from lowcap.terminal.table import Style, fold, table, wrap
 
 Json = dict[str, Any]
@@ -96,6 +96,9 @@ def _status(value: Json, style: Style, columns: int) -> list[str]:
     if value["paused_symbols"]:
         names = ", ".join(value["paused_symbols"])
         lines.append(style(f"paused until you resume: {names}", "warn"))
+    for row in value.get("foreign", ()):
+        if not row["ignored"]:
+            lines.append(style(foreign_line(row), "warn"))
     if value["unprotected"]:
         lines.append(style(f"{value['unprotected']} positions without a confirmed stop", "bad"))
     if value["unknown_orders"]:

@@ -113,6 +113,14 @@ def _by_hand(text: str, position: Json, order: Json) -> Json:
         "stop show": page | {"stop_confirmed": True, "stop_price": "0.0123"},
         "stop move": moved | {"confirmed": True, "follows": False},
         "trade": {"allowed": True, "text": text},
+        "reconcile": {
+            "clean": False, "differences": [text], "state": "ACTIVE", "adopted": "SOLUSDT",
+            "qty": "10", "stop_price": None,
+            "foreign": [
+                {"symbol": "1000PEPEUSDT", "qty": "-123456789.5", "ignored": ignored}
+                for ignored in (True, False)
+            ],
+        },
         "long": done,
         "short": {"allowed": False, "text": text},
     }

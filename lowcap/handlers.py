@@ -47,6 +47,7 @@ from lowcap.rows import (
     stop_of,
     unrealized,
 )
+from lowcap.session_commands import SessionCommands, Sessions
 
 EVENTS_KEPT = 1_500
 Json = dict[str, Any]
@@ -54,7 +55,7 @@ Json = dict[str, Any]
 __all__ = ["LATCHED", "OPERATOR_HALT", "OPERATOR_PAUSE", "PANIC", "Commands", "Parts"]
 
 
-class Publisher(Protocol):
+class Publisher(Sessions, Protocol):
     """Where events go: everybody who follows."""
 
     def publish(self, kind: str, value: Json) -> None:
@@ -70,6 +71,7 @@ class Commands:
         self.publisher: Publisher | None = None
         self._records: deque[Record] = deque(maxlen=EVENTS_KEPT)
         self._news = NewsCommands(self._ready)
+        self._sessions = SessionCommands(self._ready, lambda: self.publisher)
         self._own_work_us: deque[float] = deque(maxlen=1_000)
         self.handlers: dict[str, Handler] = {
             "status": self._status,
@@ -87,6 +89,7 @@ class Commands:
             **GuardCommands(self._ready).handlers,
             **MoneyCommands(self._ready).handlers,
             **ReconcileCommands(self._ready).handlers,
+            **self._sessions.handlers,
         }
 
     # -- what the control server asks of us -----------------------------------
@@ -102,6 +105,20 @@ class Commands:
         if self.parts is not None:
             text = f"{method}: {type(bug).__name__}: {bug}"
             self.parts.desk.alarm("command-bug", plain(text), "lowcapctl logs")
+
+    def may_enter(self, peer: Peer) -> bool:
+        """Whether this user may connect; while we are starting, everybody with a role may."""
+        return self.parts is None or self._sessions.may_enter(peer)
+
+    def on_denied(self, peer: Peer, wanted: str) -> None:
+        """Somebody asked for more than is theirs."""
+        if self.parts is not None:
+            self._sessions.on_denied(peer, wanted)
+
+    def on_session(self, peer: Peer) -> None:
+        """Somebody has come to stay."""
+        if self.parts is not None:
+            self._sessions.on_session(peer)
 
     def read(self, record: Record) -> None:
         """Take a ledger record in: for followers, and for the figures of ``status``."""

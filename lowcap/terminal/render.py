@@ -13,6 +13,7 @@ from lowcap.terminal.money import MONEY_RENDERERS, TRADE_KEYS
 from lowcap.terminal.news import NEWS_RENDERERS
 from lowcap.terminal.positions import POSITION_RENDERERS
 from lowcap.terminal.risk import RISK_RENDERERS, breaker_line, foreign_line, hold_line
+from lowcap.terminal.service import SERVICE_RENDERERS, WHO_KEYS
 from lowcap.terminal.table import Style, fold, table, wrap
 
 Json = dict[str, Any]
@@ -32,6 +33,7 @@ ROW_KEYS: dict[str, tuple[str, ...]] = {
     "triggers": ("id", "on", "side", "matcher", "tier", "signals"),
     "trigger stats": ("id", "signals", "trades", "refused"),
     "captures list": ("name", "first_ms", "last_ms", "bytes"),
+    "who": WHO_KEYS,
     "trades": TRADE_KEYS,
     "trades list": TRADE_KEYS,
     "trades export": TRADE_KEYS,
@@ -232,4 +234,5 @@ _RENDERERS: dict[str, Renderer] = {
     **POSITION_RENDERERS,
     **RISK_RENDERERS,
     **MONEY_RENDERERS,
+    **SERVICE_RENDERERS,
 }

@@ -113,9 +113,38 @@ def _by_hand(text: str, position: Json, order: Json) -> Json:
         "stop show": page | {"stop_confirmed": True, "stop_price": "0.0123"},
         "stop move": moved | {"confirmed": True, "follows": False},
         "trade": {"allowed": True, "text": text},
+        "who": [
+            {
+                "session": 12,
+                "uid": 1000,
+                "user": text,
+                "role": "trade",
+                "pid": 1234567,
+                "connected_s": 123456,
+                "idle_s": 12,
+                "follows": "events",
+                "you": True,
+            },
+            {
+                "session": None,
+                "uid": 1001,
+                "user": text,
+                "role": "denied",
+                "pid": None,
+                "connected_s": None,
+                "idle_s": None,
+                "follows": "",
+                "you": False,
+            },
+        ],
+        "kick": {"session": 3, "uid": 1001, "denied": 1001, "sessions": 2},
         "reconcile": {
-            "clean": False, "differences": [text], "state": "ACTIVE", "adopted": "SOLUSDT",
-            "qty": "10", "stop_price": None,
+            "clean": False,
+            "differences": [text],
+            "state": "ACTIVE",
+            "adopted": "SOLUSDT",
+            "qty": "10",
+            "stop_price": None,
             "foreign": [
                 {"symbol": "1000PEPEUSDT", "qty": "-123456789.5", "ignored": ignored}
                 for ignored in (True, False)

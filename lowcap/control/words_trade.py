@@ -35,13 +35,23 @@ TRADING: tuple[Command, ...] = (
         role=TRADE,
         arguments=(
             Argument("symbol", "symbol"),
-            Argument("side", choices=("long", "short")),
+            Argument("side", choices=("long", "short", "buy", "sell")),
         ),
         options=(
             Option("usd", "so many dollars", number=True),
+            Option("qty", "so many coins", number=True),
+            Option(
+                "price",
+                "at this price or better; what does not fill at once is dropped",
+                number=True,
+            ),
             Option("preview", "only say what would be sent, or why not", flag=True),
         ),
-        examples=("trade BTC long --usd 1000 --preview", "trade PEPE short --yes"),
+        examples=(
+            "trade BTC long --usd 1000 --preview",
+            "trade BTC buy --qty 0.5 --price 64000",
+            "trade PEPE short --yes",
+        ),
         danger="moderate",
     ),
     Command(

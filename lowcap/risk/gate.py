@@ -73,7 +73,8 @@ class EntryWish(Struct, frozen=True, kw_only=True):
     """What detection, or an operator, wants. ``wish`` is dollars and where they come from.
 
     ``collar_pct`` takes the place of the configured one in a second try.
-    ``signal_seq`` is the record of the signal, 0 where there is none, as with
+    ``price`` is the worst that an operator takes, where that is better than
+    the collar. ``signal_seq`` is the record of the signal, 0 where there is none, as with
     an operator's own trade; ``executions_per_hour`` 0 leaves that to the limits.
     """
 
@@ -85,6 +86,7 @@ class EntryWish(Struct, frozen=True, kw_only=True):
     feed: str = ""
     signal_seq: int = 0
     executions_per_hour: int = 0
+    price: Decimal | None = None
 
 
 Found = tuple[str, str, str]
@@ -255,6 +257,9 @@ def _plan(wish: EntryWish, book: Book, now: Situation, settings: Settings) -> Or
     if wish.symbol not in exposed and not len(exposed) < settings.limits.open_positions_max:
         return no("open-positions", f"{len(exposed)}", f"{settings.limits.open_positions_max}")
     price = _collar_price(contract, mark, wish.side, wish.collar_pct or settings.order.collar_pct)
+    if wish.price is not None:
+        own = limit_inside_collar(wish.price, contract.tick, wish.side)
+        price = min(price, own) if wish.side is Side.BUY else max(price, own)
     if not contract.price_min <= price <= contract.price_max:
         return no("price-range", f"{price}", f"{contract.price_min} to {contract.price_max}")
     size = size_entry(

@@ -112,7 +112,15 @@ def _by_hand(text: str, position: Json, order: Json) -> Json:
         "position": page,
         "stop show": page | {"stop_confirmed": True, "stop_price": "0.0123"},
         "stop move": moved | {"confirmed": True, "follows": False},
-        "trade": {"allowed": True, "text": text},
+        "trade": {
+            "allowed": True,
+            "text": text,
+            "margin_usd": "1234.5",
+            "leverage": 20,
+            "stop_price": "0.0123",
+            "stop_rule": "2 % fixed",
+            "ladder": [{"share_pct": "50", "at_pct": "2"}, {"share_pct": "50", "at_pct": "4"}],
+        },
         "who": [
             {
                 "session": 12,

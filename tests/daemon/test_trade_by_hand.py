@@ -83,3 +83,19 @@ def test_nonsense_is_named(tmp_path: Path, params: dict[str, Any], says: str) ->
             assert stage.qty("SOLUSDT") == 0
 
     in_virtual_time(main, tmp_path)
+
+
+def test_a_trade_by_hand_is_explained(tmp_path: Path) -> None:
+    async def main(stage: Stage) -> None:
+        async with stage.daemon() as commands:
+            done = await ask(
+                commands, "trade", symbol="SOL", side="buy", qty="12", price="9999", confirm=True
+            )
+            for params in ({}, {"trace": str(done["trace"])}):
+                story = await ask(commands, "explain", **params)
+                assert story["decision"] == "by-hand"
+                assert "9999" in story["headline"]
+                purposes = [order["purpose"] for order in story["orders"]]
+                assert purposes[:2] == ["entry", "stop"]
+
+    in_virtual_time(main, tmp_path)

@@ -41,7 +41,7 @@ KEYS = {"api-key": "bench-key", "api-secret": "bench-secret"}
 UNGATED = "ungated"
 # Each system and the feed that it hears.
 SYSTEMS = (("lowcap", "tokyo"), (UNGATED, UNGATED), ("baseline", "baseline"))
-STAGES = ("parse", "detect", "risk", "prepare", "submit")
+STAGES = ("receive", "parse", "detect", "admit", "risk", "prepare", "submit")
 # Hours of trades within a minute: more than the venue allows anybody.
 LIMITS = Limits().times(400)
 # A trigger must fire on every frame here, so what spaces trades apart is lifted.

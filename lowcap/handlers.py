@@ -9,6 +9,7 @@ import trio
 from loguru import logger
 
 from lowcap import __version__
+from lowcap.account_commands import AccountCommands
 from lowcap.actions import (
     LATCHED,
     OPERATOR_PAUSE,
@@ -28,6 +29,7 @@ from lowcap.core.facts import Record
 from lowcap.core.money import ZERO
 from lowcap.core.plain import plain
 from lowcap.core.stopword import OPERATOR_HALT
+from lowcap.gauge_commands import GaugeCommands
 from lowcap.guard_commands import GuardCommands, breaker_rows
 from lowcap.intake import CONNECTED
 from lowcap.money_commands import MoneyCommands
@@ -90,6 +92,8 @@ class Commands:
             **MoneyCommands(self._ready).handlers,
             **ReconcileCommands(self._ready).handlers,
             **self._sessions.handlers,
+            **GaugeCommands(self._ready).handlers,
+            **AccountCommands(self._ready).handlers,
         }
 
     # -- what the control server asks of us -----------------------------------

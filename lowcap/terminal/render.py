@@ -8,6 +8,8 @@ from typing import Any
 
 from lowcap.control.commands import Command
 from lowcap.core.plain import plain
+from lowcap.terminal.account import ACCOUNT_RENDERERS, PRICE_KEYS
+from lowcap.terminal.gauges import GAUGE_KEYS, GAUGE_RENDERERS
 from lowcap.terminal.leverage import leverage_lines
 from lowcap.terminal.money import MONEY_RENDERERS, TRADE_KEYS
 from lowcap.terminal.news import NEWS_RENDERERS
@@ -39,7 +41,25 @@ ROW_KEYS: dict[str, tuple[str, ...]] = {
     "trades export": TRADE_KEYS,
     "events": ("seq", "at", "kind", "text"),
     "logs": ("at", "level", "area", "text"),
+    **GAUGE_KEYS,
+    "prices": PRICE_KEYS,
 }
+
+
+# Replies whose rows are one value among others, and where.
+_ROWS_IN = {
+    "latency": "stages",
+    "latency table": "stages",
+    "latency hist": "bins",
+    "health": "components",
+}
+
+
+def rows_of(page: str, value: Any) -> list[Json] | None:  # noqa: ANN401
+    """The rows of a reply that programs read; None where it has none."""
+    if isinstance(value, list):
+        return value
+    return value.get(_ROWS_IN[page]) if page in _ROWS_IN and isinstance(value, dict) else None
 
 
 def page_of(command: Command, params: Json) -> str:
@@ -235,4 +255,6 @@ _RENDERERS: dict[str, Renderer] = {
     **RISK_RENDERERS,
     **MONEY_RENDERERS,
     **SERVICE_RENDERERS,
+    **GAUGE_RENDERERS,
+    **ACCOUNT_RENDERERS,
 }

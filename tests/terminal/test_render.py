@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+from gauge_kit import gauge_values
 from hypothesis import given
 from hypothesis import strategies as st
 from money_kit import equity_value, pnl_value, trade_value
@@ -261,6 +262,7 @@ def _rows(command: str, text: str) -> Any:
         "trades list": [trade_value(text)],
         "risk": _risk(text),
         "risk check": checked,
+        **gauge_values(text),
         "unlock": {"unlocked": text, "state": "HALTED", "holds": ["panic", "drawdown"]},
     } | _by_hand(text, position, order)  # fmt: skip
     return values.get(command, {"state": text, "list": [text, text], "none": None, "flag": True})
@@ -269,6 +271,7 @@ def _rows(command: str, text: str) -> Any:
 ACTIONS = (
     *("feed show", "feed disable", "trigger show", "trigger stats", "trigger test"),
     *("captures list", "captures status", "stop show", "stop move", "risk check", "trades list"),
+    *("latency hist", "latency bottlenecks", "latency export", "metrics prom"),
 )
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -363,7 +366,7 @@ def _words(line: str) -> list[str]:
 
 
 def test_completion_of_commands_and_arguments() -> None:
-    assert _words("sta") == ["status"]
+    assert _words("sta") == ["status", "stats"]
     assert _words("pnc") == ["panic"]
     assert _words("")[:2] == ["status", "positions"]
     assert "quit" in _words("q")

@@ -37,7 +37,8 @@ from lowcap.ledger.writer import Ledger
 from lowcap.net.http import HttpxPort
 from lowcap.net.net import Net
 from lowcap.observe.accounts import Accounts
-from lowcap.observe.logs import LogRing, log_record
+from lowcap.observe.ledgerlog import LedgerLog
+from lowcap.observe.logs import LogRing
 from lowcap.observe.recorder import Recorder
 from lowcap.observe.traces import TraceIndex
 from lowcap.paper.embed import Market
@@ -105,13 +106,14 @@ def build(settings: Settings, around: Surroundings, market: Market) -> House:
         LedgerError: the ledger cannot be read.
     """
     book, admission, traces, commands = Book(), Admission(), TraceIndex(), Commands()
-    accounts = Accounts()
-    fold = _folder(book, admission, (traces.read, commands.read, accounts.read))
+    accounts, ledger_log = Accounts(), LedgerLog()
+    remember = (traces.read, commands.read, accounts.read, ledger_log.learn)
+    fold = _folder(book, admission, remember)
     found = replay(around.state_dir / "ledger", fold)
     ledger = Ledger(
         around.state_dir / "ledger", around.clock, found, keep_days=settings.state.keep_days
     )
-    for reader in (accounts.read, traces.read, commands.read, log_record):
+    for reader in (accounts.read, traces.read, commands.read, ledger_log.read):
         ledger.read_with(reader)
     chance = random.Random(around.seed)
     rest, urgent, news = (HttpxPort(around.net) for _ in range(3))
@@ -247,7 +249,7 @@ def _on_contracts(venue: Venue, coins: CoinTable, caps: CapSession) -> None:
 
 
 def _folder(
-    book: Book, admission: Admission, readers: tuple[Callable[[Record], None], ...]
+    book: Book, admission: Admission, readers: tuple[Callable[[Record], object], ...]
 ) -> Callable[[Record], None]:
     """What replay does with each record."""
 

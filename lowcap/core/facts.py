@@ -287,6 +287,22 @@ class CommandReceived(Fact, frozen=True, kw_only=True):
     pid: int
 
 
+class CommandDone(Fact, frozen=True, kw_only=True):
+    """How a state-changing request ended: the client's exit code, and the ``code`` of a refusal.
+
+    ``command_line`` is that of the peer's process, or what the client said
+    it was where the kernel does not let us look; secrets are left out.
+    """
+
+    method: str
+    uid: int
+    pid: int
+    exit: int
+    ms: float
+    code: str = ""
+    command_line: str = ""
+
+
 class Switched(Fact, frozen=True, kw_only=True):
     """A trigger or feed was turned on or off."""
 
@@ -377,6 +393,7 @@ AnyFact: TypeAlias = (
     | StopMoved
     | Reconciled
     | CommandReceived
+    | CommandDone
     | Switched
     | ConfigReloaded
     | FeedChanged

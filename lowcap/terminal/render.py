@@ -9,6 +9,7 @@ from typing import Any
 from lowcap.control.commands import Command
 from lowcap.core.plain import plain
 from lowcap.terminal.leverage import leverage_lines
+from lowcap.terminal.logs import LOG_RENDERERS
 from lowcap.terminal.money import MONEY_RENDERERS, TRADE_KEYS
 from lowcap.terminal.news import NEWS_RENDERERS
 from lowcap.terminal.positions import POSITION_RENDERERS
@@ -43,6 +44,8 @@ ROW_KEYS: dict[str, tuple[str, ...]] = {
 def page_of(command: Command, params: Json) -> str:
     """What shows a command's reply: the command itself, with its action where it has several."""
     action = params.get("action")
+    if command.name == "logs" and not action and params.get("output") == "full":
+        return "logs full"
     return f"{command.name} {action}" if action else command.name
 
 
@@ -187,17 +190,6 @@ def event_lines(row: Json, style: Style, columns: int) -> list[str]:
     return [style(line, role) for line in wrap(text, columns, indent=20)]
 
 
-def _logs(rows: list[Json], style: Style, columns: int) -> list[str]:
-    return [line for row in rows for line in log_lines(row, style, columns)]
-
-
-def log_lines(row: Json, style: Style, columns: int) -> list[str]:
-    """One log record, its text wrapped under itself."""
-    text = f"{row['at'][11:23]} {row['level']:<7} {row['area']:<8} {plain(row['text'], 1_000)}"
-    role = _LEVEL_ROLES.get(row["level"], "bad")
-    return [style(line, role) for line in wrap(text, columns, indent=20)]
-
-
 def _closed(value: Json, style: Style, columns: int) -> list[str]:
     if "closed_qty" in value:
         return [f"{value['symbol']}: closed {value['closed_qty']}, left {value['left_qty']}"]
@@ -220,7 +212,6 @@ _RENDERERS: dict[str, Renderer] = {
     "positions": _positions,
     "orders": _orders,
     "events": _events,
-    "logs": _logs,
     "explain": _explain,
     "leverage": leverage_lines,
     "panic": _closed,
@@ -229,4 +220,5 @@ _RENDERERS: dict[str, Renderer] = {
     **POSITION_RENDERERS,
     **RISK_RENDERERS,
     **MONEY_RENDERERS,
+    **LOG_RENDERERS,
 }

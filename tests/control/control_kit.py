@@ -17,7 +17,7 @@ from lowcap.control import server as server_module
 from lowcap.control.listen import open_listener
 from lowcap.control.peer import Peer
 from lowcap.control.protocol import PROTOCOL
-from lowcap.control.server import ControlServer, Handler
+from lowcap.control.server import ControlServer, Done, Handler
 from lowcap.core.errors import CommandError
 
 Json = dict[str, Any]
@@ -32,6 +32,7 @@ class FakeSource:
         self.asked: list[tuple[str, Json, Peer]] = []
         self.release = trio.Event()
         self.cancelled: list[str] = []
+        self.done: list[Done] = []
         self.events: list[Json] = []
         self.handlers: dict[str, Handler] = {
             name: self._echo(name)
@@ -51,6 +52,9 @@ class FakeSource:
 
     def on_bug(self, method: str, bug: Exception) -> None:
         self.bugs.append((method, bug))
+
+    def on_done(self, done: Done) -> None:
+        self.done.append(done)
 
     def _echo(self, name: str) -> Handler:
         async def echo(params: Json, peer: Peer) -> Json:

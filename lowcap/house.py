@@ -41,7 +41,8 @@ from lowcap.net.http import HttpxPort
 from lowcap.net.net import Net
 from lowcap.observe.accounts import Accounts
 from lowcap.observe.latency import Latency
-from lowcap.observe.logs import LogRing, log_record
+from lowcap.observe.ledgerlog import LedgerLog
+from lowcap.observe.logs import LogRing
 from lowcap.observe.recorder import Recorder
 from lowcap.observe.tally import Tally
 from lowcap.observe.traces import TraceIndex
@@ -111,19 +112,17 @@ def build(settings: Settings, around: Surroundings, market: Market) -> House:
         LedgerError: the ledger cannot be read.
     """
     book, admission, traces, commands = Book(), Admission(), TraceIndex(), Commands()
-    accounts = Accounts()
-    fold = _folder(book, admission, (traces.read, commands.read, accounts.read))
+    accounts, ledger_log = Accounts(), LedgerLog()
+    remember = (traces.read, commands.read, accounts.read, ledger_log.learn)
+    fold = _folder(book, admission, remember)
     found = replay(around.state_dir / "ledger", fold)
     gauges = Gauges(Latency(settings.latency.target_ms), Tally(), settings.metrics.textfile)
-    readers = (accounts.read, traces.read, commands.read, *gauges.readers, log_record)
+    readers = (accounts.read, traces.read, commands.read, *gauges.readers, ledger_log.read)
     ledger = _open_ledger(settings, around, found, readers)
     chance = random.Random(around.seed)
     rest, urgent, news = (HttpxPort(around.net) for _ in range(3))
     venue = Venue(around.net, rest, urgent, market.urls, market.signer, around.clock, chance)
-    desk = Desk(ledger, book, settings, around.clock, venue)
-    desk.stop_word = around.stop_word
-    venue.on_socket = lambda up, why: desk.set_health("order-socket", up, why)
-    keeper = Keeper(desk, venue)
+    desk, keeper = _build_desk(settings, around, ledger, book, venue)
     keeper.income.books = accounts
     coins = CoinTable({}, settings.coin_overrides)
     desk.coin_of = coins.ticker
@@ -164,6 +163,16 @@ def build(settings: Settings, around: Surroundings, market: Market) -> House:
         gauges=gauges,
         https=(rest, urgent, news),
     )
+
+
+def _build_desk(
+    settings: Settings, around: Surroundings, ledger: Ledger, book: Book, venue: Venue
+) -> tuple[Desk, Keeper]:
+    """The one writer of trading state, and the tasks that keep it in step with the venue."""
+    desk = Desk(ledger, book, settings, around.clock, venue)
+    desk.stop_word = around.stop_word
+    venue.on_socket = lambda up, why: desk.set_health("order-socket", up, why)
+    return desk, Keeper(desk, venue)
 
 
 def _open_ledger(
@@ -282,7 +291,7 @@ def _on_contracts(venue: Venue, coins: CoinTable, caps: CapSession) -> None:
 
 
 def _folder(
-    book: Book, admission: Admission, readers: tuple[Callable[[Record], None], ...]
+    book: Book, admission: Admission, readers: tuple[Callable[[Record], object], ...]
 ) -> Callable[[Record], None]:
     """What replay does with each record."""
 

@@ -62,7 +62,7 @@ def run_program(
         clock=clock,
         state_dir=folder,
         environ=environ,
-        ring=set_up_logging(settings.log.level, environ),
+        ring=set_up_logging(settings.log.level, environ, folder=folder, mode=settings.mode),
         config_hash=digest,
         listener=listener,
         reload=lambda: load(config_path, environ),
@@ -75,11 +75,13 @@ def run_program(
         refused = _first(group)
     except* Exception as group:
         # A broken invariant: said in full, then systemd restarts us into recovery.
-        logger.opt(exception=group).critical("{}", "the daemon ends: internal error")
+        told = logger.opt(exception=group).bind(kind="daemon.failed")
+        told.critical("{}", "the daemon ends: internal error")
     finally:
         if not is_handed_over(environ):
             # systemd's own socket stays: clients queue on it until the next daemon comes.
             path.unlink(missing_ok=True)
+        around.ring.close()
         lock.close()
     if refused is not None:
         raise refused
@@ -124,7 +126,8 @@ async def _once(commands: Commands, stop: trio.Event, wait_s: float) -> int:
     recovered = parts.keeper.recovered.is_set()
     if not recovered:
         why = "; ".join(f"{h.name}: {h.reason}" for h in parts.desk.book.state.holds.values())
-        logger.error("{}", f"not ready after {wait_s:g} s ({why})")
+        told = logger.bind(kind="daemon.not-ready")
+        told.error("{}", f"not ready after {wait_s:g} s ({why})")
     stop.set()
     return 0 if recovered else EXIT_UNAVAILABLE
 
@@ -139,7 +142,8 @@ async def _obey_signals(stop: trio.Event, commands: Commands) -> None:
             elif stop.is_set():
                 os._exit(EXIT_INTERRUPTED)
             else:
-                logger.info("{}", f"{signal.Signals(number).name}: leaving in order")
+                told = logger.bind(kind="daemon.signal")
+                told.info("{}", f"{signal.Signals(number).name}: leaving in order")
                 stop.set()
 
 
@@ -152,13 +156,15 @@ def _reload(commands: Commands) -> None:
         done = reload(commands.parts, "SIGHUP")
     except ConfigError as error:
         for fault in error.faults:
-            logger.error("{}", f"not reloaded: {fault}")
+            logger.bind(kind="config.refused").error("{}", f"not reloaded: {fault}")
         commands.parts.desk.alarm("reload", "; ".join(error.faults)[:400], "lowcapd check")
         return
     if done.needs_restart:
-        logger.warning("{}", f"changed, but needs a restart: {', '.join(done.needs_restart)}")
+        told = logger.bind(kind="config.needs-restart")
+        told.warning("{}", f"changed, but needs a restart: {', '.join(done.needs_restart)}")
     if not done.changed:
-        logger.info("{}", "reloaded: nothing that takes effect has changed")
+        told = logger.bind(kind="config.unchanged")
+        told.info("{}", "reloaded: nothing that takes effect has changed")
 
 
 def _shift(as_of: str | None, settings: Settings) -> int:

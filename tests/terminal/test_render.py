@@ -164,6 +164,26 @@ def _by_hand(text: str, position: Json, order: Json) -> Json:
     }
 
 
+def _logged(text: str) -> Json:
+    line = {
+        "at": "2026-02-06T13:30:00.123Z", "level": "critical", "area": "feeds", "text": text,
+        "cursor": "698b0e3a-12345", "kind": "feed.frame-refused", "log": "data", "trace": 123456,
+        "feed": text, "trigger": "nfp_125k_149k", "folder": "nfp_macro", "symbol": "1000PEPEUSDT",
+        "mode": "dry", "message_id": "0" * 32,
+        "fields": {"REASON": text, "TRACEBACK": f"Traceback\n  {text}\nValueError: {text}"},
+    }  # fmt: skip
+    return {
+        "logs": [line, line | {"level": "odd"}],
+        "logs full": [line, line | {"trace": None, "fields": {}}],
+        "logs show": line | {"subject": text, "meaning": f"{text}\n\nWhat to do: {text}"},
+        "logs stats": {
+            "records": 10**9, "kept": 10_000, "oldest": None, "last_minute": 5, "last_hour": 10**6,
+            "errors_last_minute": 1, "errors_last_hour": 12, "dropped": 3, "to": "stderr",
+            "by_level": {"info": 10**9, "error": 1}, "by_area": {text: 5}, "file": "/x" * 60,
+        },
+    }  # fmt: skip
+
+
 def _rows(command: str, text: str) -> Any:
     position = {
         "symbol": "1000PEPEUSDT", "side": "LONG", "qty": "123456789.5", "entry_price": "0.01234567",
@@ -227,7 +247,7 @@ def _rows(command: str, text: str) -> Any:
         "feeds": [feed] * 2,
         "triggers": [trigger] * 2,
         "events": [line | {"seq": 123456, "level": "error"}] * 2,
-        "logs": [line, line | {"level": "odd"}],
+        **_logged(text),
         "explain": _explained(text),
         "panic": {"reads": 2, "took_ms": 165, "cancelled": 3, "closes": 2, "state": "HALTED"},
         "close": {"symbol": "BTCUSDT", "closed_qty": "1", "left_qty": "2"},
@@ -272,6 +292,7 @@ ACTIONS = (
     *("feed show", "feed disable", "trigger show", "trigger stats", "trigger test"),
     *("captures list", "captures status", "stop show", "stop move", "risk check", "trades list"),
     *("latency hist", "latency bottlenecks", "latency export", "metrics prom"),
+    *("logs full", "logs show", "logs stats"),
 )
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -63,7 +63,8 @@ def take(parts: Parts, fresh: Settings, digest: str, who: str) -> Reloaded:
         coins.override(merged.coin_overrides)
         flow.detector = detector
         desk.take_settings(merged)
-        set_level(merged.log.level)
+        if "log" in changed:
+            set_level(merged.log.level)
         flow.refresh_enabled()
         parts.keeper.replan()
         desk.record(

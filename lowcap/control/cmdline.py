@@ -11,7 +11,7 @@ BYTES_READ = 4_096
 LENGTH_MAX = 300
 WITHHELD = "[withheld]"
 _SECRET_NAME = re.compile(r"key|secret|token|password|passwd|credential", re.IGNORECASE)
-_LONG = re.compile(r"[A-Za-z0-9+=_-]{32,}")
+_LONG = re.compile(r"[A-Za-z0-9+_-]{32,}")
 
 
 def command_line_of(pid: int) -> str:

@@ -143,7 +143,7 @@ def row_of(message: Any, at: datetime, cursor: str, mode: str) -> Json:  # noqa:
     kind = KINDS.get(extra.get("kind", ""), REMARK)
     fields = {
         **extra.get("fields", {}),
-        "CODE_FILE": record["name"] or record["file"].name,
+        "CODE_FILE": (record["name"] or record["file"].name).replace(".", "/") + ".py",
         "CODE_LINE": str(record["line"]),
         "CODE_FUNC": record["function"],
     }

@@ -32,6 +32,7 @@ PAGE_ROWS = 1_000
 LINES_HELD = 2_000
 PIPE_COLUMNS = 10_000
 _ROLES = {"debug": "dim", "info": "", "warning": "warn", "error": "bad"}
+_SHOWN = ("cursor", "log", "mode", "trace", "feed", "trigger", "folder", "symbol", "message_id")
 # What asks for nothing but a selection of records.
 _SELECTING = ("priority", "errors", "grep", "since", "until", "area", "feed", "trigger", "trace")
 
@@ -131,7 +132,8 @@ def gather(params: Json, options: Options, now: datetime) -> Iterator[Json]:
     """All records that are asked for, oldest first: older ones from journal or file, then the ring.
 
     Raises:
-        LowcapError: neither can be read, or the question is wrong.
+        LowcapError: neither can be read, or the question is wrong; or no daemon answers, and
+            nothing of the kind was ever written.
     """
     keep = keep_logs(params, now)
     try:
@@ -168,9 +170,14 @@ def _before_ring(params: Json, stats: Json, now: datetime) -> bool:
 
 
 def _without_daemon(params: Json, keep: Keep, now: datetime, away: Unreachable) -> Iterator[Json]:
-    source = log_place(None, None)
-    complain(f"no daemon answers; this is from {source.name}", away.hint)
-    yield from _older(source, params, keep, now)
+    source, found = log_place(None, None), False
+    for row in _older(source, params, keep, now):
+        if not found:
+            sys.stderr.write(f"no daemon answers; this is from {plain(source.name, 1_000)}\n")
+        found = True
+        yield row
+    if not found:
+        raise away
 
 
 def _older(source: Source, params: Json, keep: Keep, now: datetime) -> Iterator[Json]:
@@ -224,7 +231,7 @@ def full_lines(row: Json, style: Style, columns: int) -> list[str]:
     head = f"{row['at']} {row['level']} {row['area']} {row['kind']}"
     lines = [style(line, role) for line in fold(head, columns)]
     lines += wrap(f"  {plain(row['text'], 1_000)}", columns, indent=2)
-    shown = {name: row.get(name) for name in ("cursor", "trace", "feed", "trigger", "symbol")}
+    shown = {name: row.get(name) for name in _SHOWN}
     for name, value in {**shown, **row.get("fields", {})}.items():
         if value:
             text = str(value)

@@ -31,6 +31,7 @@ SILENT = {"KeysTaken", "PositionSeen", "OwnershipSettled", "Checkpoint"}
 def ring() -> Iterator[LogRing]:
     made = LogRing("dry")
     logger.remove()
+    set_level("trace")
     logger.add(made.sink, level="TRACE", format="{message}")
     yield made
     logger.remove()

@@ -101,7 +101,7 @@ def test_a_record_is_one_row_of_plain_data() -> None:
         "text": "FILL", "trace": 7, "feed": "tokyo", "trigger": "elon_btc",
         "folder": "twitter_elon", "symbol": "BTCUSDT", "mode": "live",
         "message_id": kind.message_id,
-        "fields": {"SIDE": "BUY", "CODE_FILE": __name__,
+        "fields": {"SIDE": "BUY", "CODE_FILE": f"{__name__}.py",
                    "CODE_FUNC": "test_a_record_is_one_row_of_plain_data"},
     }  # fmt: skip
     assert (second["kind"], second["area"], second["cursor"]) == (

@@ -39,6 +39,7 @@ from lowcap.net.net import Net
 from lowcap.observe.accounts import Accounts
 from lowcap.observe.logs import LogRing, log_record
 from lowcap.observe.recorder import Recorder
+from lowcap.observe.systemd import Systemd
 from lowcap.observe.traces import TraceIndex
 from lowcap.paper.embed import Market
 from lowcap.risk.book import Book
@@ -64,6 +65,7 @@ class Surroundings:
     listener: trio.SocketListener | None = None
     reload: Reload | None = None
     stop_word: StopWord = Factory(StopWord)
+    systemd: Systemd = Factory(lambda: Systemd({}))
     sync_in_thread: bool = True
     seed: int = 0
 

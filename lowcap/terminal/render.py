@@ -14,6 +14,7 @@ from lowcap.terminal.news import NEWS_RENDERERS
 from lowcap.terminal.positions import POSITION_RENDERERS
 from lowcap.terminal.risk import RISK_RENDERERS, breaker_line, hold_line
 from lowcap.terminal.table import Style, fold, table, wrap
+from lowcap.terminal.unit import FINDING_RENDERERS
 
 Json = dict[str, Any]
 Renderer = Callable[[Any, Style, int], list[str]]
@@ -229,4 +230,5 @@ _RENDERERS: dict[str, Renderer] = {
     **POSITION_RENDERERS,
     **RISK_RENDERERS,
     **MONEY_RENDERERS,
+    **FINDING_RENDERERS,
 }

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from money_kit import equity_value, pnl_value, trade_value
+from service_rows import doctor_value
 from wcwidth import wcswidth
 
 from lowcap.control.commands import COMMANDS
@@ -216,6 +217,8 @@ def _rows(command: str, text: str) -> Any:
         "trades list": [trade_value(text)],
         "risk": _risk(text),
         "risk check": checked,
+        "doctor": doctor_value(text),
+        "unit check": doctor_value(text),
         "unlock": {"unlocked": text, "state": "HALTED", "holds": ["panic", "drawdown"]},
     } | _by_hand(text, position, order)  # fmt: skip
     return values.get(command, {"state": text, "list": [text, text], "none": None, "flag": True})
@@ -223,7 +226,15 @@ def _rows(command: str, text: str) -> Any:
 
 ACTIONS = (
     *("feed show", "feed disable", "trigger show", "trigger stats", "trigger test"),
-    *("captures list", "captures status", "stop show", "stop move", "risk check", "trades list"),
+    *(
+        "unit check",
+        "captures list",
+        "captures status",
+        "stop show",
+        "stop move",
+        "risk check",
+        "trades list",
+    ),
 )
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -6,6 +6,13 @@ from lowcap.control.entry import Argument, Command, Option
 
 MACHINE: tuple[Command, ...] = (
     Command(
+        "doctor",
+        "what is right and wrong with this machine, network, keys and installation",
+        options=(Option("config", "this configuration file, not that of the service"),),
+        examples=("doctor", "doctor --json"),
+        local="doctor:doctor",
+    ),
+    Command(
         "unit",
         "the shipped systemd files: print one for your paths, or check those that are installed",
         arguments=(

@@ -270,3 +270,26 @@ def check_installed(instance: str, environ: Mapping[str, str]) -> list[Finding]:
         else:
             found += check_unit(path, environ)
     return found
+
+
+def config_of_service(environ: Mapping[str, str]) -> str:
+    """The configuration that the installed service reads; empty where none is installed."""
+    words = _of_installed("ExecStart", environ).split()
+    return words[words.index("--config") + 1] if "--config" in words[:-1] else ""
+
+
+def state_of_service(environ: Mapping[str, str]) -> str:
+    """The StateDirectory of the installed service; empty where none is installed."""
+    return _of_installed("StateDirectory", environ)
+
+
+def _of_installed(key: str, environ: Mapping[str, str]) -> str:
+    path = installed(SERVICE, environ)
+    if path is None:
+        return ""
+    try:
+        parts = (path, *drop_ins(path, environ))
+        text = "\n".join(part.read_text(encoding="utf-8") for part in parts)
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return (_of(directives(text), key) or [""])[-1]

@@ -44,6 +44,7 @@ from lowcap.observe.latency import Latency
 from lowcap.observe.ledgerlog import LedgerLog
 from lowcap.observe.logs import LogRing
 from lowcap.observe.recorder import Recorder
+from lowcap.observe.systemd import Systemd
 from lowcap.observe.tally import Tally
 from lowcap.observe.traces import TraceIndex
 from lowcap.paper.embed import Market
@@ -70,6 +71,7 @@ class Surroundings:
     listener: trio.SocketListener | None = None
     reload: Reload | None = None
     stop_word: StopWord = Factory(StopWord)
+    systemd: Systemd = Factory(lambda: Systemd({}))
     sync_in_thread: bool = True
     seed: int = 0
 

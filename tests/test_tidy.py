@@ -25,10 +25,12 @@ MAY_IMPORT = {
     "ledger": {"core"},
     "execution": {"core", "binance", "risk", "ledger", "settings"},
     "control": {"core"},
-    "terminal": {"core", "control", "direct"},
+    "terminal": {"core", "control", "direct", "doctor"},
     # The second shell of flattening: of the rooms below it takes what is pure (test_direct.py
     # holds it to that), so that a one-liner can carry it.
     "direct": {"core", "control", "binance", "execution", "ledger", "risk", "config_tree"},
+    # Looks from outside, without a loop: the blocking road of direct, and the configuration.
+    "doctor": {"core", "control", "direct", "binance", "config", "config_tree", "settings"},
     "observe": {"core"},
     "paper": {"core", "net", "binance", "settings"},
 }

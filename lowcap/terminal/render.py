@@ -18,6 +18,7 @@ from lowcap.terminal.positions import POSITION_RENDERERS
 from lowcap.terminal.risk import RISK_RENDERERS, breaker_line, foreign_line, hold_line
 from lowcap.terminal.service import SERVICE_RENDERERS, WHO_KEYS
 from lowcap.terminal.table import Style, fold, table, wrap
+from lowcap.terminal.unit import FINDING_RENDERERS
 
 Json = dict[str, Any]
 Renderer = Callable[[Any, Style, int], list[str]]
@@ -249,4 +250,5 @@ _RENDERERS: dict[str, Renderer] = {
     **GAUGE_RENDERERS,
     **ACCOUNT_RENDERERS,
     **LOG_RENDERERS,
+    **FINDING_RENDERERS,
 }

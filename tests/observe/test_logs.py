@@ -21,7 +21,7 @@ from lowcap.observe.journal import JournalSink
 from lowcap.observe.kinds import KINDS
 from lowcap.observe.logfile import LOG_FILE, LogFile
 from lowcap.observe.logs import LogRing, has_journal, set_level, set_up_logging
-from lowcap.observe.notify import Systemd
+from lowcap.observe.systemd import Systemd
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from gauge_kit import gauge_values
 from hypothesis import given
 from hypothesis import strategies as st
 from money_kit import equity_value, pnl_value, trade_value
+from service_rows import doctor_value
 from wcwidth import wcswidth
 
 from lowcap.control.commands import COMMANDS
@@ -283,6 +284,8 @@ def _rows(command: str, text: str) -> Any:
         "risk": _risk(text),
         "risk check": checked,
         **gauge_values(text),
+        "doctor": doctor_value(text),
+        "unit check": doctor_value(text),
         "unlock": {"unlocked": text, "state": "HALTED", "holds": ["panic", "drawdown"]},
     } | _by_hand(text, position, order)  # fmt: skip
     return values.get(command, {"state": text, "list": [text, text], "none": None, "flag": True})
@@ -292,7 +295,7 @@ ACTIONS = (
     *("feed show", "feed disable", "trigger show", "trigger stats", "trigger test"),
     *("captures list", "captures status", "stop show", "stop move", "risk check", "trades list"),
     *("latency hist", "latency bottlenecks", "latency export", "metrics prom"),
-    *("logs full", "logs show", "logs stats"),
+    *("logs full", "logs show", "logs stats", "unit check"),
 )
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -20,7 +20,7 @@ from lowcap.core.venuefile import VENUE_FILE, leave_venue_file
 from lowcap.handlers import Commands
 from lowcap.house import House, Surroundings, begin_run, build
 from lowcap.leave import leave
-from lowcap.observe.notify import Systemd
+from lowcap.observe.systemd import Systemd
 from lowcap.paper.embed import Market, open_market
 from lowcap.paper.prices import MarketLine
 from lowcap.rows import frame_row

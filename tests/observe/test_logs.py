@@ -20,7 +20,7 @@ from lowcap.control.select import keep_for
 from lowcap.core.facts import FrameRefused, KeysTaken, Record
 from lowcap.observe import logs
 from lowcap.observe.logs import JournalSink, LogRing, encode_fields, log_record, set_up_logging
-from lowcap.observe.notify import Systemd
+from lowcap.observe.systemd import Systemd
 
 
 @pytest.fixture(autouse=True)

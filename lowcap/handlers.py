@@ -32,6 +32,7 @@ from lowcap.guard_commands import GuardCommands, breaker_rows
 from lowcap.intake import CONNECTED
 from lowcap.money_commands import MoneyCommands
 from lowcap.news_commands import NewsCommands
+from lowcap.notify_commands import NotifyCommands, status_row
 from lowcap.position_commands import PositionCommands
 from lowcap.risk.book import Book
 from lowcap.risk.gate import gross_exposure
@@ -76,6 +77,7 @@ class Commands:
             **RiskCommands(self._ready).handlers,
             **GuardCommands(self._ready).handlers,
             **MoneyCommands(self._ready).handlers,
+            **NotifyCommands(self._ready).handlers,
         }
 
     # -- what the control server asks of us -----------------------------------
@@ -126,6 +128,7 @@ class Commands:
             "paused_symbols": desk.book.paused_symbols(),
             **desk.stop_word.row(),
             "breakers": breaker_rows(desk),
+            "alerts": status_row(parts.alerts),
             "unprotected": sum(1 for p in positions if not stop_of(desk, p)),
             "unrealized_usd": str(sum((unrealized(desk, p) for p in positions), ZERO)),
             "gross_usd": f"{gross_exposure(desk.book, desk.quotes):.2f}",

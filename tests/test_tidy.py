@@ -30,6 +30,8 @@ MAY_IMPORT = {
     # holds it to that), so that a one-liner can carry it.
     "direct": {"core", "control", "binance", "execution", "ledger", "risk", "config_tree"},
     "observe": {"core"},
+    # Of the feeds it takes how keys are found and kept out of sight.
+    "alerts": {"core", "net", "feeds", "settings", "supervise"},
     "paper": {"core", "net", "binance", "settings"},
 }
 # Clocks, chance and sleeping belong to their seams.
@@ -46,7 +48,18 @@ BANNED_CALLS = {
     "random.randint",
     "random.uniform",
 }
-BANNED_IN = ("core", "net", "feeds", "detection", "risk", "binance", "ledger", "execution", "paper")
+BANNED_IN = (
+    "core",
+    "net",
+    "feeds",
+    "detection",
+    "risk",
+    "binance",
+    "ledger",
+    "execution",
+    "paper",
+    "alerts",
+)
 THREADS_ALLOWED = {"ledger/writer.py", "terminal/repl.py"}
 SECRET = re.compile(r"(?<![0-9A-Za-z])(?:[0-9a-f]{64}|[A-Za-z0-9+/]{86}==)(?![0-9A-Za-z])")
 TEXTS = {".py", ".toml", ".md", ".jsonl", ".sh", ".service", ".socket", ".conf", ".yml"}

@@ -11,6 +11,7 @@ from lowcap.core.plain import plain
 from lowcap.terminal.leverage import leverage_lines
 from lowcap.terminal.money import MONEY_RENDERERS, TRADE_KEYS
 from lowcap.terminal.news import NEWS_RENDERERS
+from lowcap.terminal.notify import NOTIFY_RENDERERS, NOTIFY_ROW_KEYS, dead_sinks
 from lowcap.terminal.positions import POSITION_RENDERERS
 from lowcap.terminal.risk import RISK_RENDERERS, breaker_line, hold_line
 from lowcap.terminal.table import Style, fold, table, wrap
@@ -37,6 +38,7 @@ ROW_KEYS: dict[str, tuple[str, ...]] = {
     "trades export": TRADE_KEYS,
     "events": ("seq", "at", "kind", "text"),
     "logs": ("at", "level", "area", "text"),
+    **NOTIFY_ROW_KEYS,
 }
 
 
@@ -91,6 +93,7 @@ def _status(value: Json, style: Style, columns: int) -> list[str]:
     ]
     lines += [hold_line(hold, style) for hold in value["holds"]]
     lines += [breaker_line(row, style) for row in value.get("breakers", ())]
+    lines += dead_sinks(value.get("alerts", {}), style, columns)
     if value.get("stopped_by") == "stop file":
         lines.append(style(f"stop file: {plain(value['stop_file'])}", "bad"))
     if value["paused_symbols"]:
@@ -229,4 +232,5 @@ _RENDERERS: dict[str, Renderer] = {
     **POSITION_RENDERERS,
     **RISK_RENDERERS,
     **MONEY_RENDERERS,
+    **NOTIFY_RENDERERS,
 }

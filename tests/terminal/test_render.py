@@ -43,6 +43,7 @@ def _status(text: str) -> Json:
         "mode": "dry", "state": "REDUCING", "armed": True, "recovered": False,
         "uptime_s": 93_784, "feeds_up": 1, "positions": 3, "unprotected": 1,
         "paused_symbols": ["XRPUSDT"],
+        "alerts": {"on": 2, "waiting": 0, "dead": {"telegram": text}},
         "breakers": [{"name": "feed:tokyo", "state": "open", "why": text, "rest_s": 60,
                       "since": "2026-02-06T13:30:00Z", "until": "2026-02-06T13:31:00Z"}],
         "unknown_orders": 2, "unrealized_usd": "-1234567.891",
@@ -116,6 +117,16 @@ def _by_hand(text: str, position: Json, order: Json) -> Json:
         "long": done,
         "short": {"allowed": False, "text": text},
     }
+
+
+def _sink(text: str) -> Json:
+    return {
+        "name": "telegram", "kind": "telegram", "to": "api.telegram.org", "state": "dead",
+        "why": text, "events": [], "min_level": "info", "quiet_now": True, "coalesce_s": 60,
+        "queued": 100, "sent": 10**6, "failed": 12, "refused": 3, "dropped": 10**6,
+        "drawn_together": 5, "held_back": 7, "left": 9_876, "last_error": text,
+        "last_error_at": "2026-02-06T13:30:00.123Z", "last_success_at": "2026-02-06T13:30:00.123Z",
+    }  # fmt: skip
 
 
 def _rows(command: str, text: str) -> Any:
@@ -216,6 +227,8 @@ def _rows(command: str, text: str) -> Any:
         "trades list": [trade_value(text)],
         "risk": _risk(text),
         "risk check": checked,
+        **dict.fromkeys(("notify", "notify disable"), [_sink(text)] * 2),
+        "notify test": [{"name": "telegram", "result": text}] * 2,
         "unlock": {"unlocked": text, "state": "HALTED", "holds": ["panic", "drawdown"]},
     } | _by_hand(text, position, order)  # fmt: skip
     return values.get(command, {"state": text, "list": [text, text], "none": None, "flag": True})
@@ -224,6 +237,7 @@ def _rows(command: str, text: str) -> Any:
 ACTIONS = (
     *("feed show", "feed disable", "trigger show", "trigger stats", "trigger test"),
     *("captures list", "captures status", "stop show", "stop move", "risk check", "trades list"),
+    *("notify disable", "notify test"),
 )
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -134,7 +134,7 @@ def _telegram(service: FakeService, request: HttpRequest) -> HttpReply:
 
 def _webhook(service: FakeService, request: HttpRequest) -> HttpReply:
     service.take(json.loads(request.body), request)
-    return reply(204)
+    return reply(200)
 
 
 _SERVICES: dict[str, Callable[[FakeService, HttpRequest], HttpReply]] = {

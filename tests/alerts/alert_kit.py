@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ KEYS = {
     "notify-telegram-token": BOT_TOKEN,
     "notify-webhook-token": SECRET,
 }
+_HOSTILE_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 HOSTILE = "\x1b[2J*bold* <b>x</b> [a](http://e) \r\nFORGED \u202egnp @admin /halt \x00 \ud800 end"
 
 
@@ -56,6 +58,11 @@ def alert(event: str = "alarm", level: str = "error", text: str = "words", **mor
     """An alert with a title like its event."""
     given = {"title": event.upper(), "at_ms": NOON_MS, **more}
     return Alert(event=event, level=level, text=text, **given)
+
+
+def is_harmless(line: str) -> bool:
+    """One line, with nothing in it that a terminal or a chat would obey."""
+    return not {unicodedata.category(character) for character in line} & _HOSTILE_CATEGORIES
 
 
 class Tape:

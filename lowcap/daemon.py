@@ -1,6 +1,6 @@
 """START HERE. The daemon opens its rooms in order, waits, and leaves in order.
 
-    market ─ ledger ─ control ─ venue ─ intake
+    market ─ alerts ─ ledger ─ control ─ venue ─ intake
 
 Each room is a service nursery: what an inner room still needs while it cleans
 up dies only after it. The picture is in docs/architecture.md.
@@ -52,7 +52,7 @@ async def run_daemon(
         house = build(settings, around, market)
         begin_run(house)
         _leave_word(house, market)
-        async with ledger_room(house), control_room(house), venue_room(house):
+        async with alerts_room(house), ledger_room(house), control_room(house), venue_room(house):
             async with trio.open_nursery() as intake:
                 house.intake.open(intake)
                 if settings.caps.enabled:
@@ -80,6 +80,19 @@ def _leave_word(house: House, market: Market) -> None:
     except OSError as error:
         why = f"{folder / VENUE_FILE}: {error.strerror}"
         house.desk.alarm("venue-file", why, "panic --direct will go by config.toml")
+
+
+@asynccontextmanager
+async def alerts_room(house: House) -> AsyncIterator[None]:
+    """The sinks of alerts: outside of the ledger, so that its last record is told too."""
+    alerts = house.parts.alerts
+    async with open_service_nursery() as nursery:
+        nursery.start_soon(alerts.run)
+        try:
+            yield
+        finally:
+            await alerts.drain()
+            await alerts.aclose()
 
 
 @asynccontextmanager

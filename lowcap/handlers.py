@@ -35,6 +35,7 @@ from lowcap.intake import CONNECTED
 from lowcap.log_commands import LogCommands
 from lowcap.money_commands import MoneyCommands
 from lowcap.news_commands import NewsCommands
+from lowcap.notify_commands import NotifyCommands, status_row
 from lowcap.position_commands import PositionCommands
 from lowcap.reconcile_commands import ReconcileCommands
 from lowcap.risk.book import Book
@@ -95,6 +96,7 @@ class Commands:
             **GaugeCommands(self._ready).handlers,
             **AccountCommands(self._ready).handlers,
             **LogCommands(self._ready).handlers,
+            **NotifyCommands(self._ready).handlers,
         }
 
     # -- what the control server asks of us -----------------------------------
@@ -179,6 +181,7 @@ class Commands:
             "foreign": foreign_rows(desk),
             **desk.stop_word.row(),
             "breakers": breaker_rows(desk),
+            "alerts": status_row(parts.alerts),
             "unprotected": sum(1 for p in positions if not stop_of(desk, p)),
             "unrealized_usd": str(sum((unrealized(desk, p) for p in positions), ZERO)),
             "gross_usd": f"{gross_exposure(desk.book, desk.quotes):.2f}",

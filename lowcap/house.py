@@ -13,6 +13,7 @@ from msgspec import Raw
 
 from lowcap import __version__
 from lowcap.actions import LEDGER_CORRUPT, OPERATOR_PAUSE
+from lowcap.alerts.office import Alerts
 from lowcap.binance.streams import PriceStream, UserStream
 from lowcap.binance.venue import Venue
 from lowcap.core import facts
@@ -97,6 +98,13 @@ class House:
     gauges: Gauges
     https: tuple[HttpxPort, ...]
 
+    @property
+    def parts(self) -> Parts:
+        """The rooms as commands see them."""
+        if self.commands.parts is None:
+            raise AssertionError("a house is built whole")
+        return self.commands.parts
+
     def checkpoint(self) -> facts.Checkpoint:
         """Everything folded so far, as one record."""
         self.ledger.publish_pending()  # the accounts read a moment behind the book
@@ -141,6 +149,7 @@ def build(settings: Settings, around: Surroundings, market: Market) -> House:
         traces=traces,
         accounts=accounts,
         gauges=gauges,
+        alerts=_build_alerts(around, desk),
         ring=around.ring,
         config_hash=around.config_hash,
         started_ms=now_ms(around.clock),
@@ -285,6 +294,21 @@ def _build_caps(
         on_table=on_table,
         on_status=on_status,
     )
+
+
+def _build_alerts(around: Surroundings, desk: Desk) -> Alerts:
+    """What the ledger says from now on, for the operators' phones."""
+    alerts = Alerts(
+        desk.settings.notify,
+        desk.mode,
+        around.net,
+        around.clock,
+        around.environ,
+        record=desk.record,
+        is_off=lambda name: f"sink:{name}" in desk.book.state.switched_off,
+    )
+    desk.ledger.read_with(alerts.read)
+    return alerts
 
 
 def _on_contracts(venue: Venue, coins: CoinTable, caps: CapSession) -> None:

@@ -17,7 +17,7 @@ from lowcap.settings import Settings
 # What is read anew at each use, or compiled from settings alone. The rest is wired at start.
 HOT = (
     *("trigger", "hedge", "coin_overrides", "payroll"),
-    *("sizing", "limits", "order", "leverage", "protect", "protect_for", "log"),
+    *("sizing", "limits", "order", "leverage", "protect", "protect_for", "log", "notify"),
 )
 
 
@@ -72,6 +72,8 @@ def take(parts: Parts, fresh: Settings, digest: str, who: str) -> Reloaded:
         )
         desk.ledger.sync_now()
         parts.config_hash = digest
+    # Also where nothing of them changed: a sink that was given up may have another key by now.
+    parts.alerts.take(desk.settings.notify)
     return Reloaded(
         config_hash=digest,
         changed=changed,

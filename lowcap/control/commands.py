@@ -8,6 +8,7 @@ from lowcap.control.words_logs import LOGS
 from lowcap.control.words_look import LOOK
 from lowcap.control.words_machine import MACHINE
 from lowcap.control.words_news import NEWS
+from lowcap.control.words_notify import NOTIFY
 from lowcap.control.words_service import SERVICE
 from lowcap.control.words_trade import TRADING
 
@@ -26,7 +27,7 @@ __all__ = [
 
 COMMANDS: tuple[Command, ...] = (
     *(*LOOK, *GAUGES, *LOGS, *NEWS, *TRADING, *SERVICE),
-    *MACHINE,
+    *(*NOTIFY, *MACHINE),
 )
 
 BY_NAME: dict[str, Command] = {command.name: command for command in COMMANDS} | {

@@ -313,6 +313,14 @@ class AlarmRaised(Fact, frozen=True, kw_only=True):
     hint: str = ""
 
 
+class SinkChanged(Fact, frozen=True, kw_only=True):
+    """An alert sink was given up (``dead``) or is ``up`` again; alerts of it are lost meanwhile."""
+
+    sink: str
+    state: str
+    why: str = ""
+
+
 class Checkpoint(Fact, frozen=True, kw_only=True):
     """The folded state at this point, so that start-up need not read older days."""
 
@@ -356,6 +364,7 @@ AnyFact: TypeAlias = (
     | EquityMarked
     | BreakerChanged
     | AlarmRaised
+    | SinkChanged
     | Checkpoint
 )
 

@@ -68,6 +68,7 @@ _ALL = (
     Kind("command.refused", "c8a68f31742e4b1589faf6e7f957b41c", "control", "app", "warning"),
     Kind("command.bug", "f0c2abc0f5e14f84ae9079d00689f7a2", "control", "errors", "error"),
     Kind("session.opened", "b1a13a00e80d4ec79cefac8cf9d31f47", "control", "app", "info"),
+    Kind("sink.changed", "1abf230e67414895bb15f98faf4c85b4", "system", "app", "warning"),
     Kind("switch.changed", "7e9ab20db1b94af196a8685085abea9a", "system", "app", "warning"),
     Kind("config.reloaded", "deafbad1cb1e490bbf24d9e3de3c01c3", "system", "app", "warning"),
     Kind("config.refused", "e3ac1dac7ab74210b7fb756806889e0e", "system", "errors", "error"),

@@ -116,6 +116,7 @@ _PLAIN: dict[type[facts.Fact], str] = {
     facts.RunEnded: "daemon.ended",
     facts.CommandReceived: "command.received",
     facts.SessionOpened: "session.opened",
+    facts.SinkChanged: "sink.changed",
     facts.Switched: "switch.changed",
     facts.ConfigReloaded: "config.reloaded",
 }

@@ -144,6 +144,9 @@ def _state(record: Record) -> Line | None:
             told = [f"{each.key} {each.old} -> {each.new}" for each in fact.changes]
             keys = ", ".join(told or fact.changed)
             return "warning", "system", f"RELOADED by {fact.who} ({fact.config_hash}): {keys}"
+        case facts.SinkChanged() as fact:
+            level = "info" if fact.state == "up" else "error"
+            return level, "system", f"ALERT SINK {fact.sink} {fact.state} {fact.why}".rstrip()
         case facts.RunStarted() as fact:
             return "info", "system", f"STARTED lowcap {fact.version}, {fact.mode} mode"
         case facts.RunEnded() as fact:

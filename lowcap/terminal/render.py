@@ -14,6 +14,7 @@ from lowcap.terminal.leverage import leverage_lines
 from lowcap.terminal.logs import LOG_RENDERERS
 from lowcap.terminal.money import MONEY_RENDERERS, TRADE_KEYS
 from lowcap.terminal.news import NEWS_RENDERERS
+from lowcap.terminal.notify import NOTIFY_RENDERERS, NOTIFY_ROW_KEYS, dead_sinks
 from lowcap.terminal.positions import POSITION_RENDERERS
 from lowcap.terminal.risk import RISK_RENDERERS, breaker_line, foreign_line, hold_line
 from lowcap.terminal.service import SERVICE_RENDERERS, WHO_KEYS
@@ -45,6 +46,7 @@ ROW_KEYS: dict[str, tuple[str, ...]] = {
     "logs": ("at", "level", "area", "text"),
     **GAUGE_KEYS,
     "prices": PRICE_KEYS,
+    **NOTIFY_ROW_KEYS,
 }
 
 
@@ -117,6 +119,7 @@ def _status(value: Json, style: Style, columns: int) -> list[str]:
     ]
     lines += [hold_line(hold, style) for hold in value["holds"]]
     lines += [breaker_line(row, style) for row in value.get("breakers", ())]
+    lines += dead_sinks(value.get("alerts", {}), style, columns)
     if value.get("stopped_by") == "stop file":
         lines.append(style(f"stop file: {plain(value['stop_file'])}", "bad"))
     if value["paused_symbols"]:
@@ -251,4 +254,5 @@ _RENDERERS: dict[str, Renderer] = {
     **ACCOUNT_RENDERERS,
     **LOG_RENDERERS,
     **FINDING_RENDERERS,
+    **NOTIFY_RENDERERS,
 }

@@ -6,6 +6,7 @@ from lowcap.control.entry import ADMIN, TRADE, VIEW, Argument, Command, Option
 from lowcap.control.words_look import LOOK
 from lowcap.control.words_news import NEWS
 from lowcap.control.words_service import SERVICE
+from lowcap.control.words_shell import SHELL
 from lowcap.control.words_trade import TRADING
 
 __all__ = [
@@ -21,7 +22,7 @@ __all__ = [
     "parse_duration_s",
 ]
 
-COMMANDS: tuple[Command, ...] = (*LOOK, *NEWS, *TRADING, *SERVICE)
+COMMANDS: tuple[Command, ...] = (*LOOK, *NEWS, *TRADING, *SERVICE, *SHELL)
 
 BY_NAME: dict[str, Command] = {command.name: command for command in COMMANDS} | {
     alias: command for command in COMMANDS for alias in command.aliases

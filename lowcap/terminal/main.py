@@ -13,89 +13,45 @@ from typing import Any
 import click
 
 from lowcap import __version__
-from lowcap.control.client import CallFailed, Connection, socket_candidates
-from lowcap.control.commands import COMMANDS, Command
+from lowcap.control.client import CallFailed, Connection
+from lowcap.control.commands import Command
 from lowcap.control.protocol import EXIT_OF_CODE, Json
 from lowcap.core.errors import LowcapError
-from lowcap.terminal.money import csv_text
-from lowcap.terminal.news import frame_lines
-from lowcap.terminal.output import OutputGone, cell, complain, finish, json_text, say
+from lowcap.terminal.options import SHARED, Options, shared_options
+from lowcap.terminal.output import OutputGone, complain, finish, json_text, say
 from lowcap.terminal.parse import Group, click_command, given_only
-from lowcap.terminal.render import ROW_KEYS, event_lines, log_lines, page_of, render
-from lowcap.terminal.table import Style, terminal_columns, wants_colour
+from lowcap.terminal.show import Printer
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
-TIMEOUT_S = 10.0
-SLOW_COMMANDS_S = {"panic": 120.0, "close": 60.0}
-PIPE_COLUMNS = 10_000
-
-
-class Options:
-    """The options that every command shares."""
-
-    def __init__(
-        self,
-        as_json: bool,
-        yes: bool,
-        header: bool,
-        colour: str,
-        socket: str,
-        timeout_s: float | None,
-    ) -> None:
-        self.as_json = as_json
-        self.yes = yes
-        self.header = header
-        self.colour = colour
-        self.socket = socket
-        self.timeout_s = timeout_s
-
-    def as_words(self) -> list[str]:
-        """The same options for the next command line."""
-        words = ["--json"] * self.as_json + ["--yes"] * self.yes + ["--header"] * self.header
-        words += ["--color", self.colour, "--socket", self.socket]
-        return words + (["--timeout", str(self.timeout_s)] if self.timeout_s is not None else [])
-
-    def patience_s(self, command: Command) -> float | None:
-        """How long to wait for the reply to a command; None: for ever."""
-        if self.timeout_s is None:
-            return SLOW_COMMANDS_S.get(command.name, TIMEOUT_S)
-        return self.timeout_s or None
 
 
 def build() -> Group:
     """The click application, made from the command table."""
-    app = Group(
+    return Group(
         "lowcapctl",
+        _with_callback,
         invoke_without_command=True,
         callback=_start,
         help="Control a running lowcap daemon. Without a command: an interactive prompt.",
+        epilog="These options may stand before a command or after it. lowcapctl help tells more.",
         params=[
-            click.Option(["--json", "as_json"], is_flag=True, help="print one JSON document"),
-            click.Option(["--yes", "-y"], is_flag=True, help="do not ask"),
-            click.Option(["--header"], is_flag=True, help="a header line on piped rows"),
-            click.Option(["--color"], type=click.Choice(["auto", "always", "never"]),
-                         default="auto", help="colour; NO_COLOR is respected"),
-            click.Option(["--socket", "-s"], default="", help="the daemon's control socket"),
-            click.Option(["--timeout"], type=click.FloatRange(0, 1e6), default=None,
-                         help="seconds to wait for the reply; 0: for ever"),
+            *shared_options(),
+            click.Option(["-c", "given"], multiple=True, metavar="COMMANDS",
+                         help="carry out these commands, with ; between them"),
             click.Option(["--version"], is_flag=True, help="print the version and leave"),
         ],
     )  # fmt: skip
-    for command in COMMANDS:
-        app.add_command(_with_callback(command))
-    return app
 
 
 def _with_callback(command: Command) -> click.Command:
     @click.pass_obj
-    def callback(options: Options, /, as_json: bool, yes: bool, **given: Any) -> None:  # noqa: ANN401
-        options.as_json |= as_json
-        options.yes |= yes
-        code = run_command(command, given_only(given), options)
+    def callback(options: Options, /, **given: Any) -> None:  # noqa: ANN401
+        shared = {name: given.pop(name) for name in SHARED & set(given)}
+        code = run_command(command, given_only(given), options.merged(shared))
         if code:
             raise click.exceptions.Exit(code)
 
-    parsed = click_command(command)
+    parsed = click_command(command, lambda taken: shared_options(taken, hidden=True))
     parsed.callback = callback
     return parsed
 
@@ -103,53 +59,45 @@ def _with_callback(command: Command) -> click.Command:
 @click.pass_context
 def _start(
     context: click.Context,
-    as_json: bool,
-    yes: bool,
-    header: bool,
-    color: str,
-    socket: str,
-    timeout: float | None,
+    /,
+    given: tuple[str, ...],
     version: bool,
+    **shared: Any,  # noqa: ANN401
 ) -> None:
-    if timeout is not None and not timeout >= 0:
-        raise click.BadParameter("'nan' is no number of seconds", context, param_hint="'--timeout'")
-    context.obj = Options(as_json, yes, header, color, socket, timeout)
+    inside = context.obj is not None
+    options = context.obj = (context.obj or Options()).merged(shared)
     if version:
         say(f"lowcapctl {__version__}")
         context.exit()
+    if given and context.invoked_subcommand is not None:
+        raise click.UsageError(f"-c and {context.invoked_subcommand!r}: one of them, not both")
     if context.invoked_subcommand is not None:
         return
-    if sys.stdin.isatty():
-        from lowcap.terminal.repl import run_repl
+    if inside:
+        raise click.UsageError("options, and no command")
+    if given or not sys.stdin.isatty():
+        from lowcap.terminal.script import run_given, run_lines
 
-        context.exit(run_repl(socket_candidates(socket, os.environ), color))
-    context.exit(_run_lines(context.obj))
+        def run(words: list[str]) -> int:
+            return call(words, options)
 
+        context.exit(run_given(given, run) if given else run_lines(sys.stdin, run))
+    from lowcap.terminal.repl import run_repl
 
-def _run_lines(options: Options) -> int:
-    """Commands from standard input, a line each; stops at the first that fails."""
-    import shlex
-
-    for line in sys.stdin:
-        try:
-            words = shlex.split(line, comments=True)
-        except ValueError as error:
-            raise click.UsageError(f"{line.strip()!r}: {error}") from None
-        if words:
-            code = call(options.as_words() + words)
-            if code:
-                return code
-    return 0
+    context.exit(run_repl(options.places(), options.color))
 
 
 def run_command(command: Command, params: Json, options: Options) -> int:
     """Carry out one command against the daemon; returns the exit code."""
-    places = socket_candidates(options.socket, os.environ)
     if params.get("direct"):
         from lowcap.terminal.direct import panic_directly
 
         return panic_directly(
-            *(params, places), yes=options.yes, as_json=options.as_json, timeout_s=options.timeout_s
+            params,
+            options.places(),
+            yes=options.yes,
+            as_json=options.as_json,
+            timeout_s=options.timeout_s,
         )
     if command.local:
         from importlib import import_module
@@ -157,29 +105,53 @@ def run_command(command: Command, params: Json, options: Options) -> int:
         module, _, function = command.local.partition(":")
         code: int = getattr(import_module(f"lowcap.terminal.{module}"), function)(params, options)
         return code
-    connection = Connection(places, options.patience_s(command))
+    if options.watch_s is not None:
+        from lowcap.terminal.watch import watch
+
+        return watch(command, params, options)
+    printer = Printer(command, params, options)
+    connection = Connection(options.places(), options.patience_s(command))
     try:
-        if command.danger:
-            params["confirm"] = options.yes
-            try:
-                value = connection.call(command.name, params)
-            except CallFailed as failure:
-                if failure.code != "confirm" or not sys.stdin.isatty() or options.as_json:
-                    raise
-                if not _confirmed(failure):
-                    return EXIT_OF_CODE["confirm"]
-                value = connection.call(command.name, params | {"confirm": True})
-        else:
-            value = connection.call(command.name, params)
-        if command.name == "version" and isinstance(value, dict):
-            value = {"client": __version__, **value}
-        _print(command, params, value, options)
+        value = _ask(connection, command, params, options)
+        printer.reply(value)
         finish()
         if command.follows(params):
-            _follow(command, connection, options)
+            for event in connection.events():
+                printer.event(event)
+                finish()
     finally:
         connection.close()
-    return 0
+    # What reports on health says by one word whether all is well.
+    return EXIT_FAILED if isinstance(value, dict) and value.get("ok") is False else 0
+
+
+def _ask(connection: Connection, command: Command, params: Json, options: Options) -> Any:  # noqa: ANN401
+    """The daemon's answer, after a yes where one is needed."""
+    if command.name == "version":
+        return _versions(connection.call("version", params))
+    if not command.danger:
+        return connection.call(command.name, params)
+    params["confirm"] = options.yes
+    try:
+        return connection.call(command.name, params)
+    except CallFailed as failure:
+        if failure.code != "confirm" or not sys.stdin.isatty() or options.as_json:
+            raise
+        if not _confirmed(failure):
+            raise click.exceptions.Exit(EXIT_OF_CODE["confirm"]) from None
+        return connection.call(command.name, params | {"confirm": True})
+
+
+def _versions(value: Any) -> Json:  # noqa: ANN401
+    """Of daemon and client; a warning where they differ."""
+    daemon = value.get("daemon")
+    if daemon != __version__:
+        complain(
+            f"the daemon is {daemon}, this client {__version__}",
+            "restart the daemon after an upgrade, or install the same version on both sides",
+            word="warning",
+        )
+    return {"client": __version__, **value, "same": daemon == __version__}
 
 
 def _confirmed(failure: CallFailed) -> bool:
@@ -190,61 +162,14 @@ def _confirmed(failure: CallFailed) -> bool:
     return typed.strip() == word
 
 
-def _print(command: Command, params: Json, value: Any, options: Options) -> None:  # noqa: ANN401
-    if options.as_json:
-        if command.stream and isinstance(value, list):
-            for row in value:
-                say(json_text(row))
-        else:
-            say(json_text(value, indent=2))
-        return
-    page = page_of(command, params)
-    keys = ROW_KEYS.get(page)
-    if keys and command.name == "trades" and ("csv" in params or page == "trades export"):
-        say(csv_text(value, keys).removesuffix("\n"))
-        return
-    if isinstance(value, list) and keys and not sys.stdout.isatty() and not command.stream:
-        if options.header:
-            say("\t".join(keys))
-        for row in value:
-            say("\t".join(cell(row.get(key)) for key in keys))
-        return
-    style = Style(wants_colour(options.colour, os.environ))
-    for line in render(page, value, style, _columns(command)):
-        say(line)
+def call(words: list[str], inherited: Options | None = None) -> int:
+    """Run one command line; returns its exit code, errors told on stderr (or as JSON).
 
-
-def _columns(command: Command) -> int:
-    """Records in a pipe are a line each, however long."""
-    if command.stream and not sys.stdout.isatty():
-        return PIPE_COLUMNS
-    return terminal_columns()
-
-
-def _follow(command: Command, connection: Connection, options: Options) -> None:
-    style = Style(wants_colour(options.colour, os.environ))
-    for event in connection.events():
-        if options.as_json:
-            say(json_text(event))
-        else:
-            for line in _followed(command, event, style):
-                say(line)
-        finish()
-
-
-def _followed(command: Command, event: Json, style: Style) -> list[str]:
-    if command.name == "logs":
-        return log_lines(event, style, _columns(command))
-    if command.name == "feed":
-        return frame_lines(event, style, _columns(command))
-    return event_lines(event, style, _columns(command))
-
-
-def call(words: list[str]) -> int:
-    """Run one command line; returns its exit code, errors told on stderr (or as JSON)."""
-    as_json = "--json" in words
+    ``inherited`` are the options of the script that the line stands in.
+    """
+    as_json = "--json" in words or bool(inherited and inherited.as_json)
     try:
-        result = build().main(words, prog_name="lowcapctl", standalone_mode=False)
+        result = build().main(words, prog_name="lowcapctl", standalone_mode=False, obj=inherited)
         finish()
     except click.exceptions.Exit as leaving:
         return leaving.exit_code

@@ -132,7 +132,8 @@ def _lines(command: Command | None, topic: Topic | None, columns: int) -> list[s
         lines = [line for text in topic.text for line in [*wrap(text, columns, indent=0), ""]]
         return lines + _listed(topic.rows, columns)
     rows = [(each.name, each.help) for each in COMMANDS]
-    lines = ["lowcapctl [OPTIONS] COMMAND: control a running lowcap daemon.", ""]
+    title = "lowcapctl [OPTIONS] COMMAND: control a running lowcap daemon."
+    lines = [*wrap(title, columns, indent=2), ""]
     lines += _listed(rows, columns)
     lines += ["", "Topics (lowcapctl help TOPIC):"]
     return lines + _listed([(name, each.help) for name, each in TOPICS.items()], columns)

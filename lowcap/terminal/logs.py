@@ -9,10 +9,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from lowcap.control.client import CallFailed, Connection, Unreachable, socket_candidates
-from lowcap.control.commands import BY_NAME, Command
+from lowcap.control.client import CallFailed, Connection, Unreachable
+from lowcap.control.commands import BY_NAME
 from lowcap.control.logquery import (
     Keep,
     journalctl_words,
@@ -25,6 +25,7 @@ from lowcap.control.protocol import Json
 from lowcap.core.logplaces import all_paths, paths_of
 from lowcap.core.plain import plain
 from lowcap.terminal.logstore import Source, file_rows, journal_rows, log_files, log_place
+from lowcap.terminal.options import Options
 from lowcap.terminal.output import complain, finish, json_text, say
 from lowcap.terminal.table import Style, fold, terminal_columns, wants_colour, wrap
 
@@ -35,19 +36,6 @@ _ROLES = {"debug": "dim", "info": "", "warning": "warn", "error": "bad"}
 _SHOWN = ("cursor", "log", "mode", "trace", "feed", "trigger", "folder", "symbol", "message_id")
 # What asks for nothing but a selection of records.
 _SELECTING = ("priority", "errors", "grep", "since", "until", "area", "feed", "trigger", "trace")
-
-
-class Options(Protocol):
-    """What all commands share, as main has it."""
-
-    as_json: bool
-    yes: bool
-    colour: str
-    socket: str
-
-    def patience_s(self, command: Command) -> float | None:
-        """How long to wait for a reply."""
-        ...
 
 
 def run_logs(params: Json, options: Options) -> int | None:
@@ -66,7 +54,7 @@ def run_logs(params: Json, options: Options) -> int | None:
     if action in ("show", "stats"):
         return None
     output = output_of(params)
-    options.as_json |= output == "json"
+    options = options._replace(as_json=options.as_json or output == "json")
     count = params.get("count")
     long = bool(params.get("since")) or (isinstance(count, int) and count > PAGE_ROWS)
     if output != "full" and not long and not params.get("after") and _is_there(options):
@@ -95,8 +83,7 @@ def _is_there(options: Options) -> bool:
 
 
 def _connect(options: Options) -> Connection:
-    places = socket_candidates(options.socket, os.environ)
-    return Connection(places, options.patience_s(BY_NAME["logs"]))
+    return Connection(options.places(), options.patience_s(BY_NAME["logs"]))
 
 
 def _newest(rows: Iterator[Json], count: object, *, all_of_them: bool) -> Iterable[Json]:
@@ -204,7 +191,7 @@ def _pages(connection: Connection, params: Json) -> Iterator[Json]:
 
 
 def _shower(output: str, options: Options) -> Callable[[Json], None]:
-    style = Style(wants_colour(options.colour, os.environ))
+    style = Style(wants_colour(options.color, os.environ))
     columns = terminal_columns() if sys.stdout.isatty() else PIPE_COLUMNS
 
     def show(row: Json) -> None:

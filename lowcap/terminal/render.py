@@ -43,6 +43,7 @@ ROW_KEYS: dict[str, tuple[str, ...]] = {
     "trades list": TRADE_KEYS,
     "trades export": TRADE_KEYS,
     "events": ("seq", "at", "kind", "text"),
+    "events --commands": (*("seq", "at", "body.uid", "body.pid", "body.method", "body.params"),),
     "logs": ("at", "level", "area", "text"),
     **GAUGE_KEYS,
     "prices": PRICE_KEYS,
@@ -189,7 +190,7 @@ def _orders(rows: list[Json], style: Style, columns: int) -> list[str]:
             "qty": row["qty"] or "all",
             "price": row["price"] or row["trigger_price"] or "market",
             "status": row["status"],
-            "id": row["client_id"],
+            "id": row["client_id"] or "never an order",
             "reason": plain(row["reason"], 40),
         }
         for row in rows

@@ -35,6 +35,7 @@ bench: $(READY) ## detection, wire to wire, a flood, orders, the gate: each besi
 	$(BIN)/python -m bench.flood
 	$(BIN)/python -m bench.orders
 	$(BIN)/python -m bench.gate
+	$(BIN)/python -m bench.latency
 
 soak: $(READY) ## ten minutes of looping news: trades, memory, log (10 min)
 	$(BIN)/python -m tests.long.soak

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from tests.daemon.stage import (
     until,
 )
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 SYMBOLS = ("KAITOUSDT", "PENDLEUSDT")
 
 
@@ -105,7 +107,7 @@ def test_health_names_what_is_not_well_and_what_still_works(tmp_path: Path) -> N
             names = {row["name"] for row in told["components"]}
             assert names >= {
                 "ledger", "order-socket", "rest", "user-stream", "prices", "clock", "caps",
-                "breakers", "loop", "log", "feed:tokyo", "feed:twitter",
+                "breakers", "loop", "log", "protection", "outcomes", "feed:tokyo", "feed:twitter",
             }  # fmt: skip
             stage.feeds.fault("tokyo", "refuse", seconds=5)
             stage.feeds.fault("tokyo", "drop")
@@ -202,6 +204,24 @@ def _check(found: dict[str, dict[tuple[str, ...], float]]) -> None:
     assert found["lowcap_process_resident_bytes"][()] > 10_000_000
     assert found["lowcap_process_cpu_seconds_total"][()] > 0
     assert found["lowcap_info"] == {("dry", __version__): 1}
+
+
+def _families(text: str) -> set[str]:
+    """Names as the documentation has them: counters with their ending."""
+    return {
+        family.name + ("_total" if family.type == "counter" else "")
+        for family in text_string_to_metric_families(text)
+    }
+
+
+def test_every_metric_is_documented_and_none_is_invented(tmp_path: Path) -> None:
+    async def main(stage: Stage) -> None:
+        async with stage.daemon() as commands:
+            text = (await ask(commands, "metrics", prom=True))["text"]
+            documented = set(re.findall(r"`(lowcap_[a-z_]+)`", DOCUMENT.read_text()))
+            assert documented == _families(text)
+
+    in_virtual_time(main, tmp_path)
 
 
 def test_the_account_adds_up(tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 TIMEOUT_S = 10.0
 SLOW_COMMANDS_S = {"panic": 120.0, "close": 60.0}
 PIPE_COLUMNS = 10_000
-# Commands whose rows may be had as CSV, and the page that is nothing else.
-CSV_PAGES = {"trades": "trades export", "latency": "latency export"}
+# Pages that are CSV without being asked for it.
+CSV_PAGES = ("trades export",)
 
 
 class Options:
@@ -206,14 +206,14 @@ def _print(command: Command, params: Json, value: Any, options: Options) -> None
     if page == "metrics" and "prom" in params:
         say(value["text"].removesuffix("\n"))
         return
-    if keys and command.name in CSV_PAGES and ("csv" in params or page == CSV_PAGES[command.name]):
-        say(csv_text(value, keys).removesuffix("\n"))
+    rows = rows_of(page, value)
+    if rows is not None and keys and ("csv" in params or page in CSV_PAGES):
+        say(csv_text(rows, keys).removesuffix("\n"))
         return
-    value_rows = rows_of(page, value)
-    if value_rows is not None and keys and not sys.stdout.isatty() and not command.stream:
+    if rows is not None and keys and not sys.stdout.isatty() and not command.stream:
         if options.header:
             say("\t".join(keys))
-        for row in value_rows:
+        for row in rows:
             say("\t".join(cell(row.get(key)) for key in keys))
         return
     style = Style(wants_colour(options.colour, os.environ))

@@ -26,6 +26,7 @@ from tests.daemon.stage import (
     settings_for,
     until,
 )
+from tests.daemon.stories import bwe_filing
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 SYMBOLS = ("KAITOUSDT", "PENDLEUSDT")
@@ -83,6 +84,23 @@ def test_stages_of_a_trade_are_told_and_forgotten(tmp_path: Path) -> None:
     in_virtual_time(main, tmp_path)
     told = [r.body for r in records(tmp_path) if r.kind == "CommandReceived"]
     assert [(each.method, each.params) for each in told] == [("latency", "action=reset")]
+
+
+def test_a_turn_in_the_batch_queue_is_waited_for_and_counted(tmp_path: Path) -> None:
+    async def main(stage: Stage) -> None:
+        async with stage.daemon() as commands:
+            frame = bwe_filing(stage.now_ms(), ("HBAR", "Hedera"), 1)
+            old = b"BlackRock registers an iShares Hedera Trust in Delaware"
+            stage.feeds.send("bwe", frame.replace(old, b"Visa partners with Hedera (HBAR)"))
+            await until(lambda: protected(stage, "HBARUSDT"), 5)
+            [row] = await ask(commands, "latency", action="export")
+            assert (row["tier"], row["symbol"]) == ("batch", "HBARUSDT")
+            assert row["wait_us"] > 0
+            [tier] = (await ask(commands, "latency"))["tiers"]
+            assert (tier["tier"], tier["target_ms"], tier["count"]) == ("batch", 500.0, 1)
+            assert (await ask(commands, "stats"))["queues"]["batch"]["peak"] == 1
+
+    in_virtual_time(main, tmp_path)
 
 
 def test_own_work_over_its_target_is_an_alarm(tmp_path: Path) -> None:

@@ -97,6 +97,8 @@ def test_rows_for_programs(daemon: Daemon) -> None:
     assert len(lines) == 13
     rows = list(csv.reader(io.StringIO(daemon.ctl("latency", "export", "--csv").stdout)))
     assert rows == [list(ROW_KEYS["latency export"])]
+    rows = list(csv.reader(io.StringIO(daemon.ctl("latency", "--csv").stdout)))
+    assert [row[0] for row in rows[1:]] == [line[0] for line in lines[1:]]
     [price] = [line.split("\t") for line in daemon.ctl("prices", "BTC").stdout.splitlines()]
     assert dict(zip(ROW_KEYS["prices"], price, strict=True))["symbol"] == "BTCUSDT"
 

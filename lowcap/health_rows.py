@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lowcap.actions import Parts
+from lowcap.core.clock import NS_PER_MS
 from lowcap.core.messages import TradingState
 from lowcap.feeds.session import NewsSession
 from lowcap.flow import BATCH_MAX, DROPPED, STALE
@@ -166,6 +167,7 @@ def stats(parts: Parts) -> Json:
                 "waiting": len(flow.batch),
                 "most": BATCH_MAX,
                 "peak": flow.batch_peak,
+                "oldest_ms": _oldest_ms(parts),
                 "dropped": flow.counts[DROPPED],
             },
             "capture": {"waiting": parts.intake.recorder.status().waiting},
@@ -174,6 +176,12 @@ def stats(parts: Parts) -> Json:
         "loop_lag_ms": round(gauges.lag_ms, 2),
         "links": links(parts),
     }
+
+
+def _oldest_ms(parts: Parts) -> int | None:
+    """How long ago the frame came that waits longest for its turn; None where none waits."""
+    batch = parts.flow.batch
+    return parts.desk.now_ms() - batch[0].item.received_ns // NS_PER_MS if batch else None
 
 
 def process_row(parts: Parts) -> Json:

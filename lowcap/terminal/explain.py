@@ -22,7 +22,9 @@ def explain_lines(value: Json, style: Style, columns: int) -> list[str]:
         *headline_lines(value, _markers(value), columns),
     ]
     signal = value["signal"]
-    if signal is None:
+    if value.get("decision") == "by-hand":
+        lines.append("  by hand, through the same gate")
+    elif signal is None:
         detail = f" ({plain(value['detail'])})" if value["detail"] else ""
         lines.append(f"  no trade: {plain(value['reason'])}{detail}")
     else:

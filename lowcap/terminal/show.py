@@ -14,7 +14,7 @@ from lowcap.terminal.output import cell, json_text, say
 
 PIPE_COLUMNS = 10_000
 # Pages that are nothing else than comma-separated values.
-CSV_PAGES = ("trades export", "latency export")
+CSV_PAGES = ("trades export",)
 
 
 class Printer:

@@ -28,7 +28,7 @@ from lowcap.terminal.logstore import Source, file_rows, journal_rows, log_files,
 from lowcap.terminal.output import complain, finish, json_text, say
 from lowcap.terminal.table import Style, fold, terminal_columns, wants_colour, wrap
 
-PAGE_ROWS = 1_000
+PAGE_ROWS = 500
 LINES_HELD = 2_000
 PIPE_COLUMNS = 10_000
 _ROLES = {"debug": "dim", "info": "", "warning": "warn", "error": "bad"}
@@ -282,9 +282,15 @@ def full_page(rows: list[Json], style: Style, columns: int) -> list[str]:
     return [line for row in rows for line in full_lines(row, style, columns)]
 
 
+def json_page(rows: list[Json], style: Style, columns: int) -> list[str]:
+    """Records as JSON, a line each."""
+    return [json_text(row) for row in rows]
+
+
 LOG_RENDERERS: dict[str, Callable[[Any, Style, int], list[str]]] = {
     "logs": page_lines,
     "logs full": full_page,
+    "logs json": json_page,
     "logs show": show_lines,
     "logs stats": stats_lines,
 }

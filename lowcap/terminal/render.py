@@ -44,8 +44,8 @@ ROW_KEYS: dict[str, tuple[str, ...]] = {
 def page_of(command: Command, params: Json) -> str:
     """What shows a command's reply: the command itself, with its action where it has several."""
     action = params.get("action")
-    if command.name == "logs" and not action and params.get("output") == "full":
-        return "logs full"
+    if command.name == "logs" and not action and params.get("output") in ("full", "json"):
+        return f"logs {params['output']}"
     return f"{command.name} {action}" if action else command.name
 
 

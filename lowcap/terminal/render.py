@@ -70,8 +70,8 @@ def rows_of(page: str, value: Any) -> list[Json] | None:  # noqa: ANN401
 def page_of(command: Command, params: Json) -> str:
     """What shows a command's reply: the command itself, with its action where it has several."""
     action = params.get("action")
-    if command.name == "logs" and not action and params.get("output") == "full":
-        return "logs full"
+    if command.name == "logs" and not action and params.get("output") in ("full", "json"):
+        return f"logs {params['output']}"
     return f"{command.name} {action}" if action else command.name
 
 

@@ -39,7 +39,8 @@ def questions(command: Command, words: Sequence[str]) -> list[Question]:
         for argument in command.arguments[given:]
         if argument.required
     ]
-    if command.name == "trade" and lacking and "--usd" not in words:
+    has_size = any(word.partition("=")[0] == "--usd" for word in words)
+    if command.name == "trade" and lacking and not has_size:
         text = "usd, nothing for as large as a signal's"
         lacking.append(Question(text, "", (), ("--usd",), may_be_empty=True))
     return lacking

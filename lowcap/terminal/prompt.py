@@ -19,7 +19,9 @@ from typing import NamedTuple
 import trio
 from prompt_toolkit import PromptSession
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
-from prompt_toolkit.completion import Completer, WordCompleter
+from prompt_toolkit.completion import CompleteEvent, Completer, WordCompleter
+from prompt_toolkit.enums import DEFAULT_BUFFER
+from prompt_toolkit.filters import emacs_insert_mode, has_focus, vi_insert_mode
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import DummyHistory, History
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -78,6 +80,7 @@ class Prompt:
         output = _Terminal.from_pty(
             sys.stdout, os.environ.get("TERM"), depth or ColorDepth.from_env()
         )
+        keys = self._keys()
         self._lines: PromptSession[str] = PromptSession(
             history=history,
             auto_suggest=AutoSuggestFromHistory(),
@@ -85,7 +88,7 @@ class Prompt:
             complete_while_typing=True,
             reserve_space_for_menu=MENU_ROWS,
             bottom_toolbar=helpers.toolbar,
-            key_bindings=self._keys(),
+            key_bindings=keys,
             vi_mode=vi,
             color_depth=depth,
             output=output,
@@ -97,6 +100,7 @@ class Prompt:
             complete_while_typing=True,
             reserve_space_for_menu=MENU_ROWS,
             bottom_toolbar=helpers.toolbar,
+            key_bindings=keys,
             vi_mode=vi,
             color_depth=depth,
             output=output,
@@ -260,6 +264,7 @@ class Prompt:
 
     def _keys(self) -> KeyBindings:
         keys = KeyBindings()
+        is_typing = has_focus(DEFAULT_BUFFER) & (emacs_insert_mode | vi_insert_mode)
 
         @keys.add("f1")
         def _(event: KeyPressEvent) -> None:
@@ -267,7 +272,23 @@ class Prompt:
             self._waiting.append(self._helpers.help_on(event.current_buffer.text))
             self._print_above()
 
+        keys.add("tab", filter=is_typing)(_take_best)
         return keys
+
+
+def _take_best(event: KeyPressEvent) -> None:
+    """The next entry of the menu; the best one where the menu is not there yet.
+
+    Keys may be typed faster than the menu is made.
+    """
+    buffer = event.current_buffer
+    if buffer.complete_state:
+        buffer.complete_next()
+        return
+    asked = CompleteEvent(completion_requested=True)
+    for best in buffer.completer.get_completions(buffer.document, asked):
+        buffer.apply_completion(best)
+        return
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from lowcap.control.commands import ALIAS_FLAGS, BY_NAME, VIEW, Command
 from lowcap.control.protocol import Json
 from lowcap.core.errors import LowcapError
 from lowcap.core.plain import plain
-from lowcap.terminal.bar import is_hot, prompt_words, toolbar
+from lowcap.terminal.bar import Bar, is_hot, prompt_words, toolbar
 from lowcap.terminal.history import expand, is_repeat, open_history, wants_vi
 from lowcap.terminal.link import Link
 from lowcap.terminal.missing import questions, with_answer
@@ -36,6 +36,8 @@ from lowcap.terminal.typed import help_on, parse_words, take_watch
 ALERT = "noreverse bg:ansired fg:ansiwhite bold"
 SHOWN_LEVELS = frozenset({"info", "warning", "error"})
 GREET_WITHIN_S = 1.5
+# What reading a value raises that is not what it should be.
+_UNREADABLE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
 # Commands that serve a shell: at the prompt the toolbar and Tab do their work.
 FOR_SHELLS = frozenset({"wait", "completion"})
 
@@ -94,11 +96,10 @@ class Repl:
             if not self._link.hello:  # a daemon that is only slow needs no starting
                 self._tell("hint: lowcapd run, or systemctl start lowcapd")
             return
-        columns = terminal_columns()
-        for line in render("status", self._link.status, self._style, columns):
-            self._tell(line)
+        self._tell("\n".join(self._rendered("status", self._link.status)))
         if worst:
             text = f"last error {worst['at'][11:19]}Z: {plain(worst['text'])}"
+            columns = terminal_columns()
             self._tell(
                 "\n".join(self._style(line, "bad") for line in wrap(text, columns, indent=4))
             )
@@ -115,7 +116,10 @@ class Repl:
 
     def _toolbar(self) -> FormattedText:
         link = self._link
-        bar = toolbar(link.status, link.why, link.is_silent, terminal_columns())
+        try:
+            bar = toolbar(link.status, link.why, link.is_silent, terminal_columns())
+        except _UNREADABLE as fault:
+            bar = Bar(f" a status of another version ({plain(str(fault))}) ", alarm=True)
         return FormattedText([(ALERT if bar.alarm else "", bar.text)])
 
     def _on_event(self, event: Json) -> None:
@@ -195,7 +199,15 @@ class Repl:
         return words
 
     def _page(self, command: Command, params: Json, value: object) -> list[str]:
-        return render(page_of(command, params), value, self._style, terminal_columns())
+        return self._rendered(page_of(command, params), value)
+
+    def _rendered(self, page: str, value: object) -> list[str]:
+        """A reply for people; one that another version gave must not end the session."""
+        try:
+            return render(page, value, self._style, terminal_columns())
+        except _UNREADABLE as fault:
+            said = f"{page}: cannot be shown ({type(fault).__name__}: {fault}), as it came:"
+            return [plain(said), json_text(value, indent=2)]
 
     async def _watch(self, command: Command, params: Json, every_s: float) -> None:
         """Show a command anew, where it stands, until cancelled."""

@@ -8,6 +8,7 @@ from decimal import Decimal
 from itertools import pairwise
 from urllib.parse import urlsplit
 
+from lowcap.config_measure import measure_faults
 from lowcap.config_protect import protect_faults
 from lowcap.detection.matchers.base import SYMBOL
 from lowcap.detection.matchers.payroll import REGIMES
@@ -118,6 +119,7 @@ def faults_of(settings: Settings) -> list[str]:
         *_numbers(settings),
         *_floor(settings),
         *protect_faults(settings),
+        *measure_faults(settings),
         *_exchange(settings),
         *stream_base_faults("paper.upstream_url", settings.paper.upstream_url),
         *_feeds(settings),

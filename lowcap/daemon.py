@@ -71,6 +71,7 @@ async def _live(
                 if settings.caps.enabled:
                     intake.start_soon(house.caps.run)
                 intake.start_soon(_tell_systemd, house, systemd)
+                intake.start_soon(house.gauges.run)
                 task_status.started(house.commands)
                 await stop.wait()
                 house.desk.stopping = True
@@ -122,6 +123,7 @@ async def control_room(house: House) -> AsyncIterator[None]:
     """The operators' socket, where there is one."""
     server = ControlServer(house.commands)
     house.commands.publisher = server
+    house.gauges.clients = lambda: server.clients
     house.around.ring.on_record = lambda line: server.publish("logs", line)
     house.intake.listeners.append(partial(_tail, server))
     async with open_service_nursery() as nursery:

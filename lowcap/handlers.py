@@ -9,6 +9,7 @@ import trio
 from loguru import logger
 
 from lowcap import __version__
+from lowcap.account_commands import AccountCommands
 from lowcap.actions import (
     LATCHED,
     OPERATOR_PAUSE,
@@ -28,15 +29,27 @@ from lowcap.core.facts import Record
 from lowcap.core.money import ZERO
 from lowcap.core.plain import plain
 from lowcap.core.stopword import OPERATOR_HALT
+from lowcap.gauge_commands import GaugeCommands
 from lowcap.guard_commands import GuardCommands, breaker_rows
 from lowcap.intake import CONNECTED
 from lowcap.money_commands import MoneyCommands
 from lowcap.news_commands import NewsCommands
 from lowcap.position_commands import PositionCommands
+from lowcap.reconcile_commands import ReconcileCommands
 from lowcap.risk.book import Book
 from lowcap.risk.gate import gross_exposure
 from lowcap.risk_commands import RiskCommands
-from lowcap.rows import event_of, feed_row, hold_row, order_row, position_row, stop_of, unrealized
+from lowcap.rows import (
+    event_of,
+    feed_row,
+    foreign_rows,
+    hold_row,
+    order_row,
+    position_row,
+    stop_of,
+    unrealized,
+)
+from lowcap.session_commands import SessionCommands, Sessions
 
 EVENTS_KEPT = 1_500
 Json = dict[str, Any]
@@ -44,7 +57,7 @@ Json = dict[str, Any]
 __all__ = ["LATCHED", "OPERATOR_HALT", "OPERATOR_PAUSE", "PANIC", "Commands", "Parts"]
 
 
-class Publisher(Protocol):
+class Publisher(Sessions, Protocol):
     """Where events go: everybody who follows."""
 
     def publish(self, kind: str, value: Json) -> None:
@@ -60,6 +73,7 @@ class Commands:
         self.publisher: Publisher | None = None
         self._records: deque[Record] = deque(maxlen=EVENTS_KEPT)
         self._news = NewsCommands(self._ready)
+        self._sessions = SessionCommands(self._ready, lambda: self.publisher)
         self._own_work_us: deque[float] = deque(maxlen=1_000)
         self.handlers: dict[str, Handler] = {
             "status": self._status,
@@ -76,6 +90,10 @@ class Commands:
             **RiskCommands(self._ready).handlers,
             **GuardCommands(self._ready).handlers,
             **MoneyCommands(self._ready).handlers,
+            **ReconcileCommands(self._ready).handlers,
+            **self._sessions.handlers,
+            **GaugeCommands(self._ready).handlers,
+            **AccountCommands(self._ready).handlers,
         }
 
     # -- what the control server asks of us -----------------------------------
@@ -91,6 +109,20 @@ class Commands:
         if self.parts is not None:
             text = f"{method}: {type(bug).__name__}: {bug}"
             self.parts.desk.alarm("command-bug", plain(text), "lowcapctl logs")
+
+    def may_enter(self, peer: Peer) -> bool:
+        """Whether this user may connect; while we are starting, everybody with a role may."""
+        return self.parts is None or self._sessions.may_enter(peer)
+
+    def on_denied(self, peer: Peer, wanted: str) -> None:
+        """Somebody asked for more than is theirs."""
+        if self.parts is not None:
+            self._sessions.on_denied(peer, wanted)
+
+    def on_session(self, peer: Peer) -> None:
+        """Somebody has come to stay."""
+        if self.parts is not None:
+            self._sessions.on_session(peer)
 
     def read(self, record: Record) -> None:
         """Take a ledger record in: for followers, and for the figures of ``status``."""
@@ -124,6 +156,7 @@ class Commands:
             "positions": len(positions),
             "symbols": sorted(p.symbol for p in positions),
             "paused_symbols": desk.book.paused_symbols(),
+            "foreign": foreign_rows(desk),
             **desk.stop_word.row(),
             "breakers": breaker_rows(desk),
             "unprotected": sum(1 for p in positions if not stop_of(desk, p)),

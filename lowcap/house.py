@@ -30,15 +30,20 @@ from lowcap.execution.keeper import Keeper
 from lowcap.feeds.caps import CapSession, CapStatus
 from lowcap.feeds.session import FeedStatus, decoder_for, open_feed
 from lowcap.flow import Flow
+from lowcap.gauges import Gauges
 from lowcap.handlers import Commands, Parts
+from lowcap.health_rows import totals_of
 from lowcap.intake import Intake
 from lowcap.ledger.replay import Replayed, replay
 from lowcap.ledger.writer import Ledger
+from lowcap.metrics_text import exposition
 from lowcap.net.http import HttpxPort
 from lowcap.net.net import Net
 from lowcap.observe.accounts import Accounts
+from lowcap.observe.latency import Latency
 from lowcap.observe.logs import LogRing, log_record
 from lowcap.observe.recorder import Recorder
+from lowcap.observe.tally import Tally
 from lowcap.observe.traces import TraceIndex
 from lowcap.paper.embed import Market
 from lowcap.risk.book import Book
@@ -86,6 +91,7 @@ class House:
     caps: CapSession
     commands: Commands
     accounts: Accounts
+    gauges: Gauges
     https: tuple[HttpxPort, ...]
 
     def checkpoint(self) -> facts.Checkpoint:
@@ -108,11 +114,9 @@ def build(settings: Settings, around: Surroundings, market: Market) -> House:
     accounts = Accounts()
     fold = _folder(book, admission, (traces.read, commands.read, accounts.read))
     found = replay(around.state_dir / "ledger", fold)
-    ledger = Ledger(
-        around.state_dir / "ledger", around.clock, found, keep_days=settings.state.keep_days
-    )
-    for reader in (accounts.read, traces.read, commands.read, log_record):
-        ledger.read_with(reader)
+    gauges = Gauges(Latency(settings.latency.target_ms), Tally(), settings.metrics.textfile)
+    readers = (accounts.read, traces.read, commands.read, *gauges.readers, log_record)
+    ledger = _open_ledger(settings, around, found, readers)
     chance = random.Random(around.seed)
     rest, urgent, news = (HttpxPort(around.net) for _ in range(3))
     venue = Venue(around.net, rest, urgent, market.urls, market.signer, around.clock, chance)
@@ -135,11 +139,13 @@ def build(settings: Settings, around: Surroundings, market: Market) -> House:
         reload=around.reload,
         traces=traces,
         accounts=accounts,
+        gauges=gauges,
         ring=around.ring,
         config_hash=around.config_hash,
         started_ms=now_ms(around.clock),
     )
     user_stream, price_stream = _build_streams(around.net, market, desk, keeper, chance)
+    _connect_gauges(gauges, commands.parts, user_stream, price_stream)
     return House(
         settings=settings,
         around=around,
@@ -155,8 +161,37 @@ def build(settings: Settings, around: Surroundings, market: Market) -> House:
         caps=caps,
         commands=commands,
         accounts=accounts,
+        gauges=gauges,
         https=(rest, urgent, news),
     )
+
+
+def _open_ledger(
+    settings: Settings,
+    around: Surroundings,
+    found: Replayed,
+    readers: tuple[Callable[[Record], None], ...],
+) -> Ledger:
+    """The writer, and who hears of every record after what it is about has left."""
+    folder, keep_days = around.state_dir / "ledger", settings.state.keep_days
+    ledger = Ledger(folder, around.clock, found, keep_days=keep_days)
+    for reader in readers:
+        ledger.read_with(reader)
+    return ledger
+
+
+def _connect_gauges(
+    gauges: Gauges, parts: Parts, user_stream: UserStream, price_stream: PriceStream
+) -> None:
+    """What the gauges look at, and whom they tell."""
+    desk = parts.desk
+    gauges.wires = lambda: {"user-stream": user_stream.wire, "price-stream": price_stream.wire}
+    gauges.latency.on_breach = lambda text: desk.alarm(
+        "latency-breach", text, "lowcapctl latency bottlenecks"
+    )
+    gauges.on_fault = lambda why: desk.alarm("metrics", why, "see metrics.textfile in config.toml")
+    gauges.totals = lambda: totals_of(parts)
+    gauges.text = lambda: exposition(parts)
 
 
 def _build_streams(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lowcap.control.entry import ADMIN, TRADE, VIEW, Argument, Command, Option
+from lowcap.control.words_gauge import GAUGES
 from lowcap.control.words_look import LOOK
 from lowcap.control.words_news import NEWS
 from lowcap.control.words_service import SERVICE
@@ -21,7 +22,7 @@ __all__ = [
     "parse_duration_s",
 ]
 
-COMMANDS: tuple[Command, ...] = (*LOOK, *NEWS, *TRADING, *SERVICE)
+COMMANDS: tuple[Command, ...] = (*LOOK, *GAUGES, *NEWS, *TRADING, *SERVICE)
 
 BY_NAME: dict[str, Command] = {command.name: command for command in COMMANDS} | {
     alias: command for command in COMMANDS for alias in command.aliases

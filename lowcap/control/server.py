@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import msgspec
 import trio
@@ -11,19 +11,17 @@ import trio
 from lowcap.control.commands import ADMIN, BY_NAME, Command
 from lowcap.control.peer import Peer, peer_of
 from lowcap.control.protocol import Json, Lines, error, notice, result
-from lowcap.control.select import Keep, keep_for
+from lowcap.control.select import keep_for
+from lowcap.control.session import REQUESTS_PER_MIN_MAX, Client
 from lowcap.core.errors import BrokenInvariant, CommandError, LowcapError
 
 CLIENTS_MAX = 32
 ADMIN_SLOTS = 2
-EVENTS_QUEUED_MAX = 1_000
 OWED_MAX = 16
 WRITE_WITHIN_S = 2.0
 FINISH_WITHIN_S = 2.0
 # Never refused for being many: the commands that stop trading.
 UNLIMITED = frozenset({"halt", "panic"})
-REQUESTS_PER_MIN_MAX = 200
-LINES_PER_MIN_MAX = 2_000
 # Parameters beside the arguments and options of the command table.
 _COMMON = frozenset({"confirm", "since"})
 
@@ -43,50 +41,17 @@ class Source(Protocol):
         """A handler failed in a way that nobody foresaw."""
         ...
 
+    def may_enter(self, peer: Peer) -> bool:
+        """Whether this user has not been sent away for good."""
+        ...
 
-class Parcel(NamedTuple):
-    """A message for a client; ``settles`` marks the reply to a request."""
+    def on_denied(self, peer: Peer, wanted: str) -> None:
+        """Somebody asked for more than is theirs."""
+        ...
 
-    message: Json
-    settles: bool
-
-
-class Client:
-    """One connected operator."""
-
-    def __init__(self, peer: Peer) -> None:
-        self.peer = peer
-        self.follows = ""
-        self.keep: Keep = lambda event: True
-        self.outbox, self.queued = trio.open_memory_channel[Parcel](EVENTS_QUEUED_MAX)
-        self.farewell = ""
-        self.calls: dict[int | str, trio.CancelScope] = {}
-        self.owed = 0
-        self._minute_s = 0.0
-        self._lines = 0
-
-    def push(self, message: Json, *, settles: bool = False) -> None:
-        """Queue a message; a client that does not read is let go."""
-        try:
-            self.outbox.send_nowait(Parcel(message, settles))
-        except trio.WouldBlock:
-            self.farewell = self.farewell or "too slow: events were lost"
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            return  # it has left; its session task is about to notice
-
-    def dismiss(self, why: str) -> None:
-        """Say goodbye instead of whatever else is queued."""
-        self.farewell = self.farewell or why
-        self.push(notice("bye", {"reason": why}))
-
-    def is_too_fast(self, now_s: float) -> bool:
-        """Whether this client has spent its requests of the minute."""
-        if now_s - self._minute_s >= 60:
-            self._minute_s, self._lines = now_s, 0
-        self._lines += 1
-        if self._lines > LINES_PER_MIN_MAX:
-            self.dismiss(f"more than {LINES_PER_MIN_MAX} lines a minute")
-        return self._lines > REQUESTS_PER_MIN_MAX
+    def on_session(self, peer: Peer) -> None:
+        """Somebody has come to stay: a session that follows events."""
+        ...
 
 
 class ControlServer:
@@ -95,6 +60,7 @@ class ControlServer:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._clients: dict[Client, None] = {}
+        self._numbers = 0
 
     @property
     def clients(self) -> int:
@@ -111,6 +77,18 @@ class ControlServer:
             if client.follows == kind and client.keep(value):
                 client.push(notice("event", value))
 
+    def sessions(self) -> list[Json]:
+        """Who is connected, in the order of their coming."""
+        now_s = trio.current_time()
+        return [client.row(now_s) for client in self._clients]
+
+    def dismiss(self, wanted: Callable[[Client], bool], why: str) -> int:
+        """Let sessions go; returns how many."""
+        gone = [client for client in self._clients if wanted(client)]
+        for client in gone:
+            client.dismiss(why)
+        return len(gone)
+
     def say_bye(self) -> None:
         """Tell everybody that the daemon ends."""
         for client in self._clients:
@@ -120,12 +98,13 @@ class ControlServer:
     async def handle(self, stream: trio.SocketStream) -> None:
         """One client from hello to goodbye. Its end never ends anything else."""
         peer = peer_of(stream.socket)
-        client = Client(peer)
         refusal = self._refusal(peer)
         if refusal is not None:
             await _write(stream, refusal)
             await trio.aclose_forcefully(stream)
             return
+        self._numbers += 1
+        client = Client(self._numbers, peer)
         self._clients[client] = None
         try:
             async with trio.open_nursery() as nursery:
@@ -142,7 +121,8 @@ class ControlServer:
     # -- who may come in --------------------------------------------------------
 
     def _refusal(self, peer: Peer) -> Json | None:
-        if not peer.role:
+        if not peer.role or not self._source.may_enter(peer):
+            self._source.on_denied(peer, "connect")
             return error(
                 None,
                 "permission",
@@ -182,6 +162,7 @@ class ControlServer:
                 await trio.sleep(0.01)
 
     def _take(self, line: bytes | None, client: Client, nursery: trio.Nursery) -> None:
+        client.heard_s = trio.current_time()
         if client.farewell or (line is not None and not line.strip()):
             return
         try:
@@ -236,6 +217,7 @@ class ControlServer:
         if command is None or not known:
             raise CommandError(f"no method {method[:60]!r}")
         if not allowed:
+            self._source.on_denied(client.peer, command.name)
             raise CommandError(
                 f"{command.name} needs the role {role}, you have {client.peer.role}",
                 hint=f"ask to be added to group lowcap-{role}",
@@ -274,6 +256,8 @@ class ControlServer:
             self._source.on_bug(command.name, bug)
             return error(number, "internal", f"{command.name} failed: a bug", "lowcapctl logs")
         if command.follows(params):
+            if command.name == "events" and not client.follows:
+                self._source.on_session(client.peer)
             client.follows, client.keep = command.name, keep
         return result(number, value)
 

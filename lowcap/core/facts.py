@@ -287,6 +287,15 @@ class CommandReceived(Fact, frozen=True, kw_only=True):
     pid: int
 
 
+class SessionOpened(Fact, frozen=True, kw_only=True):
+    """An operator has come to stay: a session that follows events."""
+
+    uid: int
+    user: str
+    pid: int
+    role: str
+
+
 class Switched(Fact, frozen=True, kw_only=True):
     """A trigger or feed was turned on or off."""
 
@@ -377,6 +386,7 @@ AnyFact: TypeAlias = (
     | StopMoved
     | Reconciled
     | CommandReceived
+    | SessionOpened
     | Switched
     | ConfigReloaded
     | FeedChanged

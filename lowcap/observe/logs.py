@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from datetime import UTC
 from typing import Any
@@ -29,6 +29,9 @@ class LogRing:
     def __init__(self) -> None:
         self._records: deque[Json] = deque(maxlen=RING_RECORDS)
         self.on_record: Callable[[Json], None] = lambda record: None
+        # How many records of each level so far, and how many the journal has not taken.
+        self.counts: Counter[str] = Counter()
+        self.dropped: Callable[[], int] = lambda: 0
 
     def sink(self, message: Any) -> None:  # noqa: ANN401  # loguru's message type is private
         """A loguru sink."""
@@ -40,6 +43,7 @@ class LogRing:
             "text": record["message"],
         }
         self._records.append(line)
+        self.counts[str(line["level"])] += 1
         self.on_record(line)
 
     def select(self, count: int, keep: Callable[[Json], bool]) -> list[Json]:
@@ -98,7 +102,9 @@ def set_up_logging(level: str, environ: Mapping[str, str]) -> LogRing:
     }
     logger.add(ring.sink, format="{message}", **options)
     if "JOURNAL_STREAM" in environ:
-        logger.add(JournalSink(), format="{message}", **options)
+        journal = JournalSink()
+        logger.add(journal, format="{message}", **options)
+        ring.dropped = lambda: journal.dropped
     else:
         logger.add(sys.stderr, format=_for_people, colorize=False, **options)
     return ring

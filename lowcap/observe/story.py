@@ -123,6 +123,14 @@ def _state(record: Record) -> Line | None:
             return "error", "system", f"ALARM {fact.code}: {fact.text}"
         case facts.CommandReceived() as fact:
             return "info", "system", f"COMMAND {fact.method} {fact.params} by uid {fact.uid}"
+        case facts.SessionOpened() as fact:
+            who = f"{fact.user} ({fact.uid}, process {fact.pid})"
+            return "info", "control", f"SESSION of {who}, role {fact.role}"
+        case facts.Switched(kind="user") as fact:
+            may = "may connect again" if fact.enabled else "may not connect any more"
+            return "warning", "control", f"user {fact.name} {may}, by {fact.who}"
+        case facts.Switched(kind="foreign") as fact:
+            return "info", "orders", f"{fact.name} is not ours: ignored by {fact.who}"
         case facts.Switched() as fact:
             on = "on" if fact.enabled else "off"
             return "warning", "system", f"{fact.kind} {fact.name} turned {on} by {fact.who}"

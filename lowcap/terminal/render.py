@@ -8,11 +8,14 @@ from typing import Any
 
 from lowcap.control.commands import Command
 from lowcap.core.plain import plain
+from lowcap.terminal.account import ACCOUNT_RENDERERS, PRICE_KEYS
+from lowcap.terminal.gauges import GAUGE_KEYS, GAUGE_RENDERERS
 from lowcap.terminal.leverage import leverage_lines
 from lowcap.terminal.money import MONEY_RENDERERS, TRADE_KEYS
 from lowcap.terminal.news import NEWS_RENDERERS
 from lowcap.terminal.positions import POSITION_RENDERERS
-from lowcap.terminal.risk import RISK_RENDERERS, breaker_line, hold_line
+from lowcap.terminal.risk import RISK_RENDERERS, breaker_line, foreign_line, hold_line
+from lowcap.terminal.service import SERVICE_RENDERERS, WHO_KEYS
 from lowcap.terminal.table import Style, fold, table, wrap
 
 Json = dict[str, Any]
@@ -32,12 +35,31 @@ ROW_KEYS: dict[str, tuple[str, ...]] = {
     "triggers": ("id", "on", "side", "matcher", "tier", "signals"),
     "trigger stats": ("id", "signals", "trades", "refused"),
     "captures list": ("name", "first_ms", "last_ms", "bytes"),
+    "who": WHO_KEYS,
     "trades": TRADE_KEYS,
     "trades list": TRADE_KEYS,
     "trades export": TRADE_KEYS,
     "events": ("seq", "at", "kind", "text"),
     "logs": ("at", "level", "area", "text"),
+    **GAUGE_KEYS,
+    "prices": PRICE_KEYS,
 }
+
+
+# Replies whose rows are one value among others, and where.
+_ROWS_IN = {
+    "latency": "stages",
+    "latency table": "stages",
+    "latency hist": "bins",
+    "health": "components",
+}
+
+
+def rows_of(page: str, value: Any) -> list[Json] | None:  # noqa: ANN401
+    """The rows of a reply that programs read; None where it has none."""
+    if isinstance(value, list):
+        return value
+    return value.get(_ROWS_IN[page]) if page in _ROWS_IN and isinstance(value, dict) else None
 
 
 def page_of(command: Command, params: Json) -> str:
@@ -96,6 +118,9 @@ def _status(value: Json, style: Style, columns: int) -> list[str]:
     if value["paused_symbols"]:
         names = plain(", ".join(value["paused_symbols"]))
         lines.append(style(f"paused until you resume: {names}", "warn"))
+    for row in value.get("foreign", ()):
+        if not row["ignored"]:
+            lines.append(style(foreign_line(row), "warn"))
     if value["unprotected"]:
         lines.append(style(f"{value['unprotected']} positions without a confirmed stop", "bad"))
     if value["unknown_orders"]:
@@ -229,4 +254,7 @@ _RENDERERS: dict[str, Renderer] = {
     **POSITION_RENDERERS,
     **RISK_RENDERERS,
     **MONEY_RENDERERS,
+    **SERVICE_RENDERERS,
+    **GAUGE_RENDERERS,
+    **ACCOUNT_RENDERERS,
 }

@@ -30,6 +30,9 @@ class FakeSource:
     def __init__(self) -> None:
         self.bugs: list[tuple[str, Exception]] = []
         self.asked: list[tuple[str, Json, Peer]] = []
+        self.shut_out: set[int] = set()
+        self.denied: list[tuple[int, str]] = []
+        self.stayed: list[int] = []
         self.release = trio.Event()
         self.cancelled: list[str] = []
         self.events: list[Json] = []
@@ -51,6 +54,15 @@ class FakeSource:
 
     def on_bug(self, method: str, bug: Exception) -> None:
         self.bugs.append((method, bug))
+
+    def may_enter(self, peer: Peer) -> bool:
+        return peer.uid not in self.shut_out
+
+    def on_denied(self, peer: Peer, wanted: str) -> None:
+        self.denied.append((peer.uid, wanted))
+
+    def on_session(self, peer: Peer) -> None:
+        self.stayed.append(peer.uid)
 
     def _echo(self, name: str) -> Handler:
         async def echo(params: Json, peer: Peer) -> Json:

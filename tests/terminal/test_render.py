@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+from gauge_kit import gauge_values
 from hypothesis import given
 from hypothesis import strategies as st
 from money_kit import equity_value, pnl_value, trade_value
@@ -112,7 +113,52 @@ def _by_hand(text: str, position: Json, order: Json) -> Json:
         "position": page,
         "stop show": page | {"stop_confirmed": True, "stop_price": "0.0123"},
         "stop move": moved | {"confirmed": True, "follows": False},
-        "trade": {"allowed": True, "text": text},
+        "trade": {
+            "allowed": True,
+            "text": text,
+            "margin_usd": "1234.5",
+            "leverage": 20,
+            "stop_price": "0.0123",
+            "stop_rule": "2 % fixed",
+            "ladder": [{"share_pct": "50", "at_pct": "2"}, {"share_pct": "50", "at_pct": "4"}],
+        },
+        "who": [
+            {
+                "session": 12,
+                "uid": 1000,
+                "user": text,
+                "role": "trade",
+                "pid": 1234567,
+                "connected_s": 123456,
+                "idle_s": 12,
+                "follows": "events",
+                "you": True,
+            },
+            {
+                "session": None,
+                "uid": 1001,
+                "user": text,
+                "role": "denied",
+                "pid": None,
+                "connected_s": None,
+                "idle_s": None,
+                "follows": "",
+                "you": False,
+            },
+        ],
+        "kick": {"session": 3, "uid": 1001, "denied": 1001, "sessions": 2},
+        "reconcile": {
+            "clean": False,
+            "differences": [text],
+            "state": "ACTIVE",
+            "adopted": "SOLUSDT",
+            "qty": "10",
+            "stop_price": None,
+            "foreign": [
+                {"symbol": "1000PEPEUSDT", "qty": "-123456789.5", "ignored": ignored}
+                for ignored in (True, False)
+            ],
+        },
         "long": done,
         "short": {"allowed": False, "text": text},
     }
@@ -216,6 +262,7 @@ def _rows(command: str, text: str) -> Any:
         "trades list": [trade_value(text)],
         "risk": _risk(text),
         "risk check": checked,
+        **gauge_values(text),
         "unlock": {"unlocked": text, "state": "HALTED", "holds": ["panic", "drawdown"]},
     } | _by_hand(text, position, order)  # fmt: skip
     return values.get(command, {"state": text, "list": [text, text], "none": None, "flag": True})
@@ -224,6 +271,7 @@ def _rows(command: str, text: str) -> Any:
 ACTIONS = (
     *("feed show", "feed disable", "trigger show", "trigger stats", "trigger test"),
     *("captures list", "captures status", "stop show", "stop move", "risk check", "trades list"),
+    *("latency hist", "latency bottlenecks", "latency export", "metrics prom"),
 )
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -318,7 +366,7 @@ def _words(line: str) -> list[str]:
 
 
 def test_completion_of_commands_and_arguments() -> None:
-    assert _words("sta") == ["status"]
+    assert _words("sta") == ["status", "stats"]
     assert _words("pnc") == ["panic"]
     assert _words("")[:2] == ["status", "positions"]
     assert "quit" in _words("q")

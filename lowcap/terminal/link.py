@@ -6,6 +6,7 @@ import json
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -163,17 +164,17 @@ class Link:
             news = await self.call("events", {"type": "NewsSeen", "count": TRACES_KEPT})
             for event in news:
                 self._remember(event)
-        self.symbols = await self._words("prices", {}, "symbol")
-        self.keys = await self._words("config", {"action": "show"}, "key")
+        contracts = sorted(await self._rows("prices", {}), key=_by_size)
+        self.symbols = [str(row["symbol"]) for row in contracts if "symbol" in row]
+        settings = await self._rows("config", {"action": "show"})
+        self.keys = [str(row["key"]) for row in settings if "key" in row]
 
-    async def _words(self, method: str, params: Json, key: str) -> list[str]:
+    async def _rows(self, method: str, params: Json) -> list[Json]:
         try:
             rows = await self.call(method, params)
         except CallFailed:
             return []
-        if not isinstance(rows, list):
-            return []
-        return [str(row[key]) for row in rows if isinstance(row, dict) and key in row]
+        return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
     async def _follow(self) -> None:
         """Show what was missed, then what came while we asked, in order."""
@@ -231,6 +232,15 @@ class Link:
             raise trio.ClosedResourceError
         async with self._sending:
             await stream.send_all(encode(message))
+
+
+def _by_size(contract: Json) -> Decimal:
+    """The coins that are worth most come first, those of unknown worth last."""
+    try:
+        worth = Decimal(str(contract.get("cap_usd") or 0))
+    except ArithmeticError:
+        worth = Decimal(0)
+    return -worth if worth.is_finite() else Decimal(0)
 
 
 async def _messages(stream: trio.abc.ReceiveStream) -> AsyncIterator[Json]:

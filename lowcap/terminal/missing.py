@@ -39,7 +39,7 @@ def questions(command: Command, words: Sequence[str]) -> list[Question]:
         for argument in command.arguments[given:]
         if argument.required
     ]
-    has_size = any(word.partition("=")[0] == "--usd" for word in words)
+    has_size = any(word.partition("=")[0] in ("--usd", "--qty") for word in words)
     if command.name == "trade" and lacking and not has_size:
         text = "usd, nothing for as large as a signal's"
         lacking.append(Question(text, "", (), ("--usd",), may_be_empty=True))

@@ -61,7 +61,9 @@ def test_widths(
 
 
 def test_completion_knows_the_state(fake: FakeDaemon, tmp_path: Path, open_repl: Open) -> None:
-    fake.answers["prices"] = {"value": [{"symbol": "ETHUSDT"}, {"symbol": "PEPEUSDT"}]}
+    contracts = [("ETCUSDT", "5"), ("ETCXUSDT", None), ("ETHUSDT", "300.5"), ("PEPEUSDT", "x")]
+    rows = [{"symbol": symbol, "cap_usd": worth} for symbol, worth in contracts]
+    fake.answers["prices"] = {"value": rows}
     repl = open_repl(tmp_path / "f.sock")
     repl.at_prompt(ARMED)
     repl.expect("ACTIVE │")
@@ -126,7 +128,11 @@ def test_missing_words_are_asked_for(fake: FakeDaemon, tmp_path: Path, open_repl
     repl = open_repl(tmp_path / "f.sock")
     repl.at_prompt(ARMED)
     repl.enter("trade")
-    for question, answer in (("symbol:", "BTC"), ("side (long/short):", "long"), ("usd", "1000")):
+    for question, answer in (
+        ("symbol:", "BTC"),
+        ("side (long/short/buy/sell):", "long"),
+        ("usd", "1000"),
+    ):
         repl.expect(lambda q=question: q in repl.screen.display[repl.screen.cursor.y])  # type: ignore[misc]
         repl.enter(answer)
     repl.expect("Type YES to go on:")

@@ -54,7 +54,8 @@ class Repl:
         self._colour = colour
         self._style = Style(wants_colour(colour, os.environ))
         self._history = open_history(os.environ)
-        self._link = Link(places, self._on_event, lambda: self._prompt.refresh())
+        self._known = trio.Event()
+        self._link = Link(places, self._on_event, self._on_change)
         helpers = Helpers(TableCompleter(self._link), self._words, self._toolbar, help_on)
         self._prompt = Prompt(
             self._history,
@@ -70,7 +71,14 @@ class Repl:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._link.run)
             nursery.start_soon(self._obey_signals, nursery.cancel_scope)
-            await self._greet()
+            greeted = trio.Event()
+            nursery.start_soon(self._greet, greeted)
+            with trio.move_on_after(GREET_WITHIN_S):
+                await greeted.wait()
+            if self._link.status is None:
+                self._tell(plain(self._link.why))
+                if not self._link.hello:  # a daemon that is only slow needs no starting
+                    self._tell("hint: lowcapd run, or systemctl start lowcapd")
             while True:
                 try:
                     await self._obey(await self._prompt.read())
@@ -81,29 +89,20 @@ class Repl:
             nursery.cancel_scope.cancel(reason="the operator leaves")
         return self._exit_code
 
-    async def _greet(self) -> None:
-        worst: Json = {}
-        with trio.move_on_after(GREET_WITHIN_S):
-            while self._link.status is None:
-                await trio.sleep(0.02)
-            try:
-                found = await self._link.call("logs", {"priority": "error", "count": 1})
-                worst = found[-1] if found else {}
-            except CallFailed:
-                worst = {}  # an older daemon, or one that leaves: the state is what counts
-        if self._link.status is None:
-            self._tell(plain(self._link.why))
-            if not self._link.hello:  # a daemon that is only slow needs no starting
-                self._tell("hint: lowcapd run, or systemctl start lowcapd")
-            return
+    async def _greet(self, greeted: trio.Event) -> None:
+        """Say how the daemon is, as soon as it says so; above the prompt if that is late."""
+        await self._known.wait()
         self._tell("\n".join(self._rendered("status", self._link.status)))
-        if worst:
-            text = f"last error {worst['at'][11:19]}Z: {plain(worst['text'])}"
-            columns = terminal_columns()
-            self._tell(
-                "\n".join(self._style(line, "bad") for line in wrap(text, columns, indent=4))
-            )
+        try:
+            found = await self._link.call("logs", {"priority": "error", "count": 1})
+            if found:
+                said = f"last error {found[-1]['at'][11:19]}Z: {plain(found[-1]['text'])}"
+                lines = wrap(said, terminal_columns(), indent=4)
+                self._tell("\n".join(self._style(line, "bad") for line in lines))
+        except (CallFailed, *_UNREADABLE) as fault:
+            self._tell(f"last error: not known, {plain(str(fault))}")
         self._tell("help lists the commands, help keys the keys; Ctrl-D leaves")
+        greeted.set()
 
     # -- what is shown ----------------------------------------------------------
 
@@ -122,9 +121,17 @@ class Repl:
             bar = Bar(f" a status of another version ({plain(str(fault))}) ", alarm=True)
         return FormattedText([(ALERT if bar.alarm else "", bar.text)])
 
+    def _on_change(self) -> None:
+        if self._link.status is not None:
+            self._known.set()
+        self._prompt.refresh()
+
     def _on_event(self, event: Json) -> None:
         if event.get("text") and event.get("level") in SHOWN_LEVELS:
-            self._tell("\n".join(event_lines(event, self._style, terminal_columns())))
+            try:
+                self._tell("\n".join(event_lines(event, self._style, terminal_columns())))
+            except _UNREADABLE:
+                self._tell(plain(json_text(event)))
 
     # -- what is typed ----------------------------------------------------------
 

@@ -229,14 +229,14 @@ class Prompt:
 
     def _print_soon(self) -> None:
         loop = self._loop
-        if loop is not None and self._waiting:
+        if loop is not None:  # even if nothing waits by now: the next may rely on it
             wait_s = self._printed_at + BETWEEN_PRINTS_S - loop.time()
             loop.call_later(max(wait_s, 0.0), self._print_above)
 
     def _print_above(self) -> None:
         """Take the prompt away, print, let it be drawn anew: in one go, the keys stay ours."""
         app, loop = self._session.app, self._loop
-        self._is_scheduled = False
+        self._is_scheduled = False  # first: what comes from now on asks for another turn
         if not self._waiting or app.is_done or loop is None:
             return
         self._printed_at = loop.time()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from lowcap.control.commands import BY_NAME, COMMANDS, Command, Option
+from lowcap.control.commands import ADMIN, BY_NAME, COMMANDS, TRADE, VIEW, Command, Option
 
 
 class Candidate(NamedTuple):
@@ -34,6 +34,7 @@ class Snapshot(NamedTuple):
     armed: bool = False
     held: bool = False
     recording: bool = False
+    role: str = ""
 
 
 # Values of options whose words the table does not list.
@@ -44,6 +45,7 @@ _WORDS_OF_OPTION = {
     "priority": ("debug", "info", "warning", "error"),
     "days": ("1", "7", "30"),
 }
+_RANKS = (VIEW, TRADE, ADMIN)
 EXTRA_WORDS = (Candidate("help", "what can be typed"), Candidate("quit", "leave the prompt"))
 
 
@@ -66,12 +68,12 @@ def complete(line: str, snapshot: Snapshot, topics: Sequence[str] = ()) -> list[
 
 
 def forbidden(snapshot: Snapshot) -> set[str]:
-    """Commands, and actions as ``command action``, that the state of the daemon forbids.
+    """Commands, and actions as ``command action``, that state or role forbid.
 
     They are not offered; whoever types them is told why not.
     """
     if not snapshot.state:
-        return set()
+        return _above(snapshot.role)
     rules = {
         "resume": snapshot.state == "ACTIVE" and not snapshot.held,
         "pause": snapshot.state in ("HALTED", "STOPPING"),
@@ -83,7 +85,18 @@ def forbidden(snapshot: Snapshot) -> set[str]:
     }
     rules |= dict.fromkeys(("trade", "long", "short"), snapshot.state != "ACTIVE")
     rules |= dict.fromkeys(("close", "position", "stop"), not snapshot.positions)
-    return {name for name, applies in rules.items() if applies}
+    return _above(snapshot.role) | {name for name, applies in rules.items() if applies}
+
+
+def _above(role: str) -> set[str]:
+    """What a session of this role may not do."""
+    if role not in _RANKS:
+        return set()
+    mine = _RANKS.index(role)
+    whole = {c.name for c in COMMANDS if _RANKS.index(c.role) > mine}
+    return whole | {
+        f"{c.name} {action}" for c in COMMANDS for action, r in c.roles if _RANKS.index(r) > mine
+    }
 
 
 def _arguments(

@@ -34,6 +34,7 @@ def snapshot_of(link: Link) -> Snapshot:
         armed=bool(status.get("armed")),
         held=bool(holds or paused or status.get("stopped_by")),
         recording=bool(status.get("recording")),
+        role=str(link.hello.get("role", "")),
     )
 
 

@@ -110,7 +110,20 @@ def test_the_state_hides_what_it_forbids() -> None:
     assert "arm" in forbidden(HELD._replace(mode="dry", armed=False))
     assert "record" not in words("captures ", HELD._replace(recording=True))
     assert "stop" not in words("captures ")
+    assert forbidden(HELD._replace(role="view")) >= forbidden(HELD)
     assert forbidden(HELD) <= {c.name for c in COMMANDS} | {"captures record", "captures stop"}
+
+
+def test_a_session_is_offered_what_it_may_do() -> None:
+    viewer = forbidden(HELD._replace(role="view"))
+    assert {"trade", "panic", "halt", "disarm", "reload", "feed enable"} <= viewer
+    assert not viewer & {"status", "feeds", "feed", "risk"}
+    assert words("feed ", HELD._replace(role="view"))[:2] == ["show", "tail"]
+    assert "enable" not in words("feed ", HELD._replace(role="view"))
+    trader = forbidden(HELD._replace(role="trade", state=""))
+    assert "reload" in trader
+    assert not trader & {"trade", "panic", "feed enable"}
+    assert forbidden(HELD._replace(role="admin")) == forbidden(HELD)
 
 
 # -- questions -----------------------------------------------------------------------

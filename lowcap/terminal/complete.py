@@ -57,7 +57,8 @@ def complete(line: str, snapshot: Snapshot, topics: Sequence[str] = ()) -> list[
     if len(words) == 1:
         shown = [c for c in COMMANDS if c.name not in hidden]
         found = [Candidate(command.name, command.help) for command in shown]
-        return _matching(typed, [*found, *EXTRA_WORDS])
+        extra = [word for word in EXTRA_WORDS if word.word not in BY_NAME]
+        return _matching(typed, [*found, *extra])
     if words[0] == "help":
         if len(words) > 2:
             return []

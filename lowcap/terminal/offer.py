@@ -10,7 +10,7 @@ from prompt_toolkit.document import Document
 from lowcap.core.plain import plain
 from lowcap.terminal.complete import Snapshot, complete
 from lowcap.terminal.link import Link
-from lowcap.terminal.topics import TOPICS
+from lowcap.terminal.prompt_topics import TOPICS
 
 META_LENGTH_MAX = 60
 

@@ -30,7 +30,7 @@ from lowcap.terminal.parse import unknown_command
 from lowcap.terminal.prompt import Helpers, LeaveRepl, LineDropped, Prompt, keys_unseen
 from lowcap.terminal.render import event_lines, page_of, render
 from lowcap.terminal.table import Style, terminal_columns, wants_colour, wrap
-from lowcap.terminal.typed import help_on, parse_words, take_watch
+from lowcap.terminal.typed import help_on, is_ours, parse_words, shapes_output, take_watch
 
 # The toolbar is shown in reverse by default, which would make red the colour of the text.
 ALERT = "noreverse bg:ansired fg:ansiwhite bold"
@@ -149,7 +149,7 @@ class Repl:
             return
         if words[0] in ("quit", "exit"):
             raise LeaveRepl
-        if words[0] in ("help", "?"):
+        if words[0] == "help" and (is_ours(words[1:]) or "help" not in BY_NAME):
             self._tell(help_on(" ".join(words[1:])))
             return
         command = BY_NAME.get(words[0])
@@ -169,7 +169,7 @@ class Repl:
         Raises:
             LowcapError: it could not be understood or was refused.
         """
-        if command.local:
+        if command.local or shapes_output(command, words):
             await self._run_child(command, words)
             return
         words, every_s = take_watch(words)

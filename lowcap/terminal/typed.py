@@ -7,13 +7,15 @@ from collections.abc import Sequence
 import click
 
 from lowcap.control.client import CallFailed
-from lowcap.control.commands import BY_NAME, COMMANDS, Command
+from lowcap.control.commands import BY_NAME, COMMANDS, VIEW, Command
 from lowcap.control.protocol import Json
 from lowcap.terminal.parse import click_command, given_only
+from lowcap.terminal.prompt_topics import TOPICS
 from lowcap.terminal.table import terminal_columns, wrap
-from lowcap.terminal.topics import TOPICS
 
 WATCH_EVERY_S, WATCH_AT_LEAST_S, WATCH_AT_MOST_S = 2.0, 1.0, 86_400.0
+
+_FORMS = frozenset({"--format", "--csv", "--header", "--prom"})
 
 
 def parse_words(command: Command, words: Sequence[str]) -> Json:
@@ -71,6 +73,21 @@ def _seconds(text: str) -> float:
             code="usage",
         )
     return every_s
+
+
+def shapes_output(command: Command, words: Sequence[str]) -> bool:
+    """Whether a line asks for a form of output that is the one-liner's.
+
+    Only where nothing is changed: what a line does must not depend on how it is shown.
+    """
+    asked = {word.partition("=")[0] for word in words} & _FORMS
+    wants = bool(asked) or words[:1] == ["export"]
+    return wants and command.role_for({"action": words[0]}) == VIEW
+
+
+def is_ours(words: Sequence[str]) -> bool:
+    """Whether the prompt has this page of help itself."""
+    return not words or words[0] in TOPICS or words[0] in BY_NAME
 
 
 def help_on(line: str) -> str:

@@ -17,9 +17,9 @@ from lowcap.terminal.bar import prompt_words, toolbar
 from lowcap.terminal.complete import Snapshot, complete, forbidden
 from lowcap.terminal.history import expand, open_history, wants_vi
 from lowcap.terminal.missing import questions, with_answer
+from lowcap.terminal.prompt_topics import TOPICS
 from lowcap.terminal.table import width_of
-from lowcap.terminal.topics import TOPICS
-from lowcap.terminal.typed import help_on, parse_words, take_watch
+from lowcap.terminal.typed import help_on, is_ours, parse_words, shapes_output, take_watch
 
 HELD = Snapshot(
     positions=("PEPEUSDT", "BTCUSDT"),
@@ -199,9 +199,21 @@ def test_help_on_each_command(command: object) -> None:
     assert command.name in help_on("")
 
 
+def test_forms_of_output_are_the_one_liners() -> None:
+    assert shapes_output(BY_NAME["positions"], ["--format", "{symbol}"])
+    assert shapes_output(BY_NAME["orders"], ["-n", "5", "--csv"])
+    assert shapes_output(BY_NAME["trades"], ["export"])
+    assert not shapes_output(BY_NAME["panic"], ["--format={x}"])
+    assert not shapes_output(BY_NAME["feed"], ["enable", "bwe", "--csv"])
+    assert not shapes_output(BY_NAME["positions"], [])
+
+
 def test_help_on_topics() -> None:
     assert help_on("help keys") == TOPICS["keys"]
     assert all(name in help_on("nonsense") for name in TOPICS)
+    assert [is_ours(words) for words in ([], ["keys"], ["panic"], ["exit-codes"])] == [
+        True, True, True, False,
+    ]  # fmt: skip
     for text in TOPICS.values():
         assert max(len(line) for line in text.splitlines()) <= 72
     assert not set(TOPICS) & set(BY_NAME)

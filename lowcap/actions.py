@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import trio
 from msgspec import Struct, to_builtins
 
+from lowcap.alerts.office import Alerts
 from lowcap.binance.venue import Venue
 from lowcap.control.commands import parse_duration_s
 from lowcap.control.peer import Peer
@@ -56,6 +57,7 @@ class Parts(Struct, kw_only=True):
     traces: TraceIndex
     accounts: Accounts
     gauges: Gauges
+    alerts: Alerts
     ring: LogRing
     config_hash: str
     started_ms: int

@@ -96,7 +96,7 @@ class GaugeCommands:
             "own_work_ms": {key: own[key] for key in ("count", "p50_ms", "p99_ms")},
             "acknowledge_ms": {key: replies[key] for key in ("count", "p50_ms", "p99_ms")},
             "errors": dict(tally.errors.most_common()),
-            "log_records": dict(sorted(parts.ring.counts.items())),
+            "log_records": dict(sorted(parts.ring.by_level.items())),
             "textfile": desk.settings.metrics.textfile or None,
             "textfile_fault": parts.gauges.fault or None,
         }

@@ -19,9 +19,9 @@ from lowcap.actions import (
     whole_number,
 )
 from lowcap.control.peer import Peer
-from lowcap.control.protocol import PROTOCOL
+from lowcap.control.protocol import EXIT_OF_CODE, PROTOCOL
 from lowcap.control.select import Keep, keep_for
-from lowcap.control.server import Handler
+from lowcap.control.server import Done, Handler
 from lowcap.core import facts
 from lowcap.core.clock import iso_ms
 from lowcap.core.errors import CommandError
@@ -32,8 +32,10 @@ from lowcap.core.stopword import OPERATOR_HALT
 from lowcap.gauge_commands import GaugeCommands
 from lowcap.guard_commands import GuardCommands, breaker_rows
 from lowcap.intake import CONNECTED
+from lowcap.log_commands import LogCommands
 from lowcap.money_commands import MoneyCommands
 from lowcap.news_commands import NewsCommands
+from lowcap.notify_commands import NotifyCommands, status_row
 from lowcap.position_commands import PositionCommands
 from lowcap.reconcile_commands import ReconcileCommands
 from lowcap.risk.book import Book
@@ -82,7 +84,6 @@ class Commands:
             "feeds": self._feeds,
             "explain": self._explain,
             "events": self._events_of,
-            "logs": self._logs,
             "version": self._version,
             **Actions(self._ready).handlers,
             **self._news.handlers,
@@ -94,6 +95,8 @@ class Commands:
             **self._sessions.handlers,
             **GaugeCommands(self._ready).handlers,
             **AccountCommands(self._ready).handlers,
+            **LogCommands(self._ready).handlers,
+            **NotifyCommands(self._ready).handlers,
         }
 
     # -- what the control server asks of us -----------------------------------
@@ -105,7 +108,8 @@ class Commands:
 
     def on_bug(self, method: str, bug: Exception) -> None:
         """A command ended in an error that nobody foresaw: told in full, and an alarm."""
-        logger.opt(exception=bug).error("{}", f"command {method} failed: a bug")
+        told = logger.opt(exception=bug).bind(kind="command.bug")
+        told.error("{}", f"command {method} failed: a bug")
         if self.parts is not None:
             text = f"{method}: {type(bug).__name__}: {bug}"
             self.parts.desk.alarm("command-bug", plain(text), "lowcapctl logs")
@@ -123,6 +127,24 @@ class Commands:
         """Somebody has come to stay."""
         if self.parts is not None:
             self._sessions.on_session(peer)
+
+    def on_done(self, done: Done) -> None:
+        """Record how a command ended, with the client's exit code."""
+        if self.parts is None:
+            return
+        fault = done.reply.get("error")
+        code = str(fault["data"]["code"]) if fault else ""
+        self.parts.desk.record(
+            facts.CommandDone(
+                method=plain(done.method, 60),
+                uid=done.peer.uid,
+                pid=done.peer.pid,
+                exit=EXIT_OF_CODE.get(code, 1) if code else 0,
+                ms=round(done.took_s * 1000, 3),
+                code=code,
+                command_line=done.command_line,
+            )
+        )
 
     def read(self, record: Record) -> None:
         """Take a ledger record in: for followers, and for the figures of ``status``."""
@@ -159,6 +181,7 @@ class Commands:
             "foreign": foreign_rows(desk),
             **desk.stop_word.row(),
             "breakers": breaker_rows(desk),
+            "alerts": status_row(parts.alerts),
             "unprotected": sum(1 for p in positions if not stop_of(desk, p)),
             "unrealized_usd": str(sum((unrealized(desk, p) for p in positions), ZERO)),
             "gross_usd": f"{gross_exposure(desk.book, desk.quotes):.2f}",
@@ -262,10 +285,6 @@ class Commands:
                 if len(found) == count:
                     break
         return found[::-1]
-
-    async def _logs(self, params: Json, peer: Peer) -> list[Json]:
-        await trio.lowlevel.checkpoint()
-        return self._ready().ring.select(_count(params, 50), keep_for("logs", params))
 
     async def _version(self, params: Json, peer: Peer) -> Json:
         await trio.lowlevel.checkpoint()

@@ -86,7 +86,7 @@ def _inner(parts: Parts) -> Iterator[Json]:
     lag_ms = gauges.lag_ms
     text = f"{lag_ms:.1f} ms at most in the last minute"
     yield _row("loop", "pipeline", lag_ms <= LAG_MS_MAX, text)
-    lost = parts.ring.dropped()
+    lost = parts.ring.dropped
     yield _row("log", "log", not lost, f"{lost} records not taken by the journal")
     if gauges.fault:
         yield _row("metrics", "metrics", False, gauges.fault)

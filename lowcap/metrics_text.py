@@ -72,7 +72,7 @@ def _counters(parts: Parts) -> Iterator[Metric]:
     yield _counter("lowcap_orders", "Orders that ended", "result", tally.orders)
     yield _counter("lowcap_refusals", "Entries that the gate refused", "check", tally.refused)
     yield _counter("lowcap_errors", "What went wrong", "kind", tally.errors)
-    yield _counter("lowcap_log_records", "Log records", "level", parts.ring.counts)
+    yield _counter("lowcap_log_records", "Log records", "level", parts.ring.by_level)
     for name, text, value in (
         ("lowcap_trades", "Positions closed", tally.trades),
         ("lowcap_trades_won", "Positions closed with a profit after fees", tally.wins),
@@ -80,7 +80,7 @@ def _counters(parts: Parts) -> Iterator[Metric]:
         ("lowcap_signals", "Signals that were admitted", tally.signals),
         ("lowcap_orders_sent", "Orders handed to a connection", tally.sent),
         ("lowcap_news_repeated", "Signals turned down as repeated news", tally.repeated),
-        ("lowcap_log_dropped", "Log records that the journal has not taken", parts.ring.dropped()),
+        ("lowcap_log_dropped", "Log records that the journal has not taken", parts.ring.dropped),
     ):
         yield CounterMetricFamily(name, text, value=float(value))
 

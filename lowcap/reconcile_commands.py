@@ -24,6 +24,7 @@ Json = dict[str, Any]
 PROTECTED_WITHIN_S = 3.0
 # Ownership is believed when two comparisons agree; their reads must not be the same ones.
 SECOND_LOOK_S = 1.0
+COMPARED_APART_S = 5.0
 
 
 class ReconcileCommands:
@@ -31,6 +32,7 @@ class ReconcileCommands:
 
     def __init__(self, ready: Callable[[], Parts]) -> None:
         self._ready = ready
+        self._compared_s = -COMPARED_APART_S
         self.handlers: dict[str, Handler] = {"reconcile": self._reconcile}
 
     async def _reconcile(self, params: Json, peer: Peer) -> Json:
@@ -45,6 +47,13 @@ class ReconcileCommands:
             raise CommandError("--stop is of --adopt", hint="reconcile --adopt SOL --stop 95")
         if ignore is not None:
             return self._ignore(parts, ignore, peer)
+        # A comparison costs a twentieth of what the venue allows in a minute.
+        now_s = trio.current_time()
+        if now_s - self._compared_s < COMPARED_APART_S:
+            raise CommandError(
+                "compared a moment ago", hint=f"again in {COMPARED_APART_S:.0f} s", code="busy"
+            )
+        self._compared_s = now_s
         _note(parts.desk, "", peer)
         return await carried_through(parts.keeper, lambda: _compare(parts))
 

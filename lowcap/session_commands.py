@@ -126,11 +126,11 @@ class SessionCommands:
 
 
 def _uid_of(text: str) -> int:
-    if text.isascii() and text.isdecimal():
+    if text.isascii() and text.isdecimal() and len(text) <= 10:
         return int(text)
     try:
         return pwd.getpwnam(text).pw_uid
-    except KeyError:
+    except (KeyError, ValueError):
         raise CommandError(
             f"there is no user {text[:40]!r}", hint="who", code="not-found"
         ) from None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import trio
 
-from lowcap.control.commands import ADMIN, BY_NAME, Command
+from lowcap.control.cmdline import readable_line
+from lowcap.control.commands import ADMIN, BY_NAME, VIEW, Command
 from lowcap.control.peer import Peer, peer_of
 from lowcap.control.protocol import Json, Lines, error, notice, result
 from lowcap.control.select import keep_for
@@ -28,6 +29,16 @@ _COMMON = frozenset({"confirm", "since"})
 Handler = Callable[[Json, Peer], Awaitable[Any]]
 
 
+class Done(NamedTuple):
+    """A command that changes something, who sent it, and its answer."""
+
+    method: str
+    peer: Peer
+    command_line: str
+    reply: Json
+    took_s: float
+
+
 class Source(Protocol):
     """What the server offers: a greeting and handlers by method."""
 
@@ -39,6 +50,10 @@ class Source(Protocol):
 
     def on_bug(self, method: str, bug: Exception) -> None:
         """A handler failed in a way that nobody foresaw."""
+        ...
+
+    def on_done(self, done: Done) -> None:
+        """A command that changes something was answered, or refused."""
         ...
 
     def may_enter(self, peer: Peer) -> bool:
@@ -177,17 +192,21 @@ class ControlServer:
         if method == "$/cancel":
             self._cancel(client, params.get("id"))
             return
+        typed = _typed(client.peer, message)
         try:
             command = self._admit(client, number, method, params)
             wanted = _known_params(command, params)
             if number is None:
                 raise CommandError("a request needs an id, a number or a word")
         except CommandError as failure:
-            client.push(error(number, failure.code, failure.message, failure.hint))
+            reply = error(number, failure.code, failure.message, failure.hint)
+            if failure.code == "permission":
+                self._source.on_done(Done(method, client.peer, typed, reply, 0.0))
+            client.push(reply)
             return
         client.owed += 1
         scope = client.calls[number] = trio.CancelScope()
-        nursery.start_soon(self._call, client, number, scope, command, wanted)
+        nursery.start_soon(self._call, client, number, scope, command, wanted, typed)
 
     def _cancel(self, client: Client, given: object) -> None:
         client.is_too_fast(trio.current_time())
@@ -231,15 +250,19 @@ class ControlServer:
 
     async def _call(
         self, client: Client, number: int | str, scope: trio.CancelScope, command: Command,
-        params: Json,
+        params: Json, typed: str,
     ) -> None:  # fmt: skip
         reply = error(number, "cancelled", f"{command.name}: cancelled by the operator")
+        begun_s = trio.current_time()
         try:
             with scope:
                 reply = await self._answer(client, number, command, params)
         finally:
             client.calls.pop(number, None)
             client.push(reply, settles=True)
+            if command.role_for(params) != VIEW:
+                took_s = trio.current_time() - begun_s
+                self._source.on_done(Done(command.name, client.peer, typed, reply, took_s))
 
     async def _answer(
         self, client: Client, number: int | str, command: Command, params: Json
@@ -300,6 +323,12 @@ def _request_in(line: bytes | None) -> Json:
     if not isinstance(message.get("params") or {}, dict):
         raise CommandError("a request needs params by name")
     return message
+
+
+def _typed(peer: Peer, message: Json) -> str:
+    """The command line of a request: the kernel's word, else the client's own."""
+    told = message.get("typed")
+    return peer.command_line or (readable_line([told]) if isinstance(told, str) else "")
 
 
 def _known_params(command: Command, params: Json) -> Json:

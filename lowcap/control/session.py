@@ -80,5 +80,5 @@ def user_name(uid: int) -> str:
     """The name of a user, or the number where there is none."""
     try:
         return pwd.getpwuid(uid).pw_name
-    except KeyError:
+    except (KeyError, OverflowError):
         return str(uid)

@@ -1,8 +1,8 @@
-"""Commands about the daemon itself: configuration, log."""
+"""Commands about the daemon itself: its configuration."""
 
 from __future__ import annotations
 
-from lowcap.control.entry import ADMIN, COUNT, FOLLOW, Argument, Command, Option
+from lowcap.control.entry import ADMIN, Argument, Command, Option
 
 SERVICE: tuple[Command, ...] = (
     Command(
@@ -26,17 +26,5 @@ SERVICE: tuple[Command, ...] = (
         "read the configuration again: triggers, sizes and limits take effect at once",
         role=ADMIN,
         examples=("reload",),
-    ),
-    Command(
-        "logs",
-        "the daemon's log",
-        options=(
-            FOLLOW,
-            COUNT,
-            Option("priority", "this level and worse", short="-p"),
-            Option("grep", "only lines that contain this text", short="-g"),
-        ),
-        examples=("logs -n 50", "logs -f -p warning"),
-        stream=True,
     ),
 )

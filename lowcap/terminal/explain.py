@@ -22,7 +22,7 @@ def explain_lines(value: Json, style: Style, columns: int) -> list[str]:
         *headline_lines(value, _markers(value), columns),
     ]
     signal = value["signal"]
-    if value["decision"] == "by-hand":
+    if value.get("decision") == "by-hand":
         lines.append("  by hand, through the same gate")
     elif signal is None:
         detail = f" ({plain(value['detail'])})" if value["detail"] else ""

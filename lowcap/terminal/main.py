@@ -17,11 +17,12 @@ from lowcap.control.client import CallFailed, Connection, socket_candidates
 from lowcap.control.commands import COMMANDS, Command
 from lowcap.control.protocol import EXIT_OF_CODE, Json
 from lowcap.core.errors import LowcapError
+from lowcap.terminal.logs import short_lines
 from lowcap.terminal.money import csv_text
 from lowcap.terminal.news import frame_lines
 from lowcap.terminal.output import OutputGone, cell, complain, finish, json_text, say
 from lowcap.terminal.parse import Group, click_command, given_only
-from lowcap.terminal.render import ROW_KEYS, event_lines, log_lines, page_of, render, rows_of
+from lowcap.terminal.render import ROW_KEYS, event_lines, page_of, render, rows_of
 from lowcap.terminal.table import Style, terminal_columns, wants_colour
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
@@ -157,8 +158,10 @@ def run_command(command: Command, params: Json, options: Options) -> int:
         from importlib import import_module
 
         module, _, function = command.local.partition(":")
-        code: int = getattr(import_module(f"lowcap.terminal.{module}"), function)(params, options)
-        return code
+        carry_out = getattr(import_module(f"lowcap.terminal.{module}"), function)
+        code: int | None = carry_out(params, options)
+        if code is not None:
+            return code
     connection = Connection(places, options.patience_s(command))
     try:
         if command.danger:
@@ -241,7 +244,7 @@ def _follow(command: Command, connection: Connection, options: Options) -> None:
 
 def _followed(command: Command, event: Json, style: Style) -> list[str]:
     if command.name == "logs":
-        return log_lines(event, style, _columns(command))
+        return short_lines(event, style, _columns(command))
     if command.name == "feed":
         return frame_lines(event, style, _columns(command))
     return event_lines(event, style, _columns(command))

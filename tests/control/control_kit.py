@@ -17,7 +17,7 @@ from lowcap.control import server as server_module
 from lowcap.control.listen import open_listener
 from lowcap.control.peer import Peer
 from lowcap.control.protocol import PROTOCOL
-from lowcap.control.server import ControlServer, Handler
+from lowcap.control.server import ControlServer, Done, Handler
 from lowcap.core.errors import CommandError
 
 Json = dict[str, Any]
@@ -35,6 +35,7 @@ class FakeSource:
         self.stayed: list[int] = []
         self.release = trio.Event()
         self.cancelled: list[str] = []
+        self.done: list[Done] = []
         self.events: list[Json] = []
         self.handlers: dict[str, Handler] = {
             name: self._echo(name)
@@ -63,6 +64,9 @@ class FakeSource:
 
     def on_session(self, peer: Peer) -> None:
         self.stayed.append(peer.uid)
+
+    def on_done(self, done: Done) -> None:
+        self.done.append(done)
 
     def _echo(self, name: str) -> Handler:
         async def echo(params: Json, peer: Peer) -> Json:

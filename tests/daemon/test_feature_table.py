@@ -23,7 +23,12 @@ STANDS_FOR = re.compile(r"\b(SESSION|FILE|USER|CURSOR|NAME|COMMAND)\b")
 ENDLESS = {"-f", "--follow", "--watch", "--confirm-within"}
 # Commands that may find something to say against this machine, or against this daemon.
 MAY_FAIL = {"doctor": {1}, "unit": {1}, "health": {1}, "is-healthy": {3}}
-REFUSED = {"config confirm": {4}, "notify test": {1, 4}, "notify send": {1, 4}}
+REFUSED = {
+    "explain --fastest": {1},
+    "config confirm": {4},
+    "notify test": {1, 4},
+    "notify send": {1, 4},
+}
 
 
 def rows() -> list[tuple[str, str, str]]:

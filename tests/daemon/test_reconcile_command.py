@@ -11,6 +11,7 @@ import trio
 
 from lowcap.core.errors import CommandError
 from lowcap.handlers import Commands
+from lowcap.reconcile_commands import COMPARED_APART_S
 from tests.daemon.stage import Stage, ask, in_virtual_time, parts_of, protected, until
 
 
@@ -28,10 +29,14 @@ def test_agreement_and_a_difference_are_told(tmp_path: Path) -> None:
     async def main(stage: Stage) -> None:
         async with stage.daemon() as commands:
             assert (await ask(commands, "reconcile"))["clean"]
+            with pytest.raises(CommandError, match="a moment ago"):
+                await ask(commands, "reconcile")
+            await trio.sleep(COMPARED_APART_S)
             _by_hand(stage, side="BUY", type="MARKET", quantity="10", newClientOrderId="by-hand")
             found = await ask(commands, "reconcile")
             assert found["foreign"] == [{"symbol": "SOLUSDT", "qty": "10", "ignored": False}]
             assert not found["clean"]
+            await trio.sleep(COMPARED_APART_S)
             assert (await ask(commands, "reconcile"))["clean"]
 
     in_virtual_time(main, tmp_path)

@@ -35,6 +35,9 @@ def test_a_session_with_a_real_daemon(daemon: Daemon, open_repl: Open) -> None:
     repl.expect("No closing quotation")
     repl.enter("orders -n x")
     repl.expect("hint: help orders")
+    repl.enter("logs -n 500")  # a program of its own
+    repl.expect("LIFTED recovery")
+    repl.at_prompt()
     repl.enter("help close")
     repl.expect("close ETHUSDT --pct 50")
     repl.leave()

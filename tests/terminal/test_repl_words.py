@@ -209,6 +209,28 @@ def test_sigterm_while_watching(fake: FakeDaemon, tmp_path: Path, open_repl: Ope
     repl.left_with(128 + signal.SIGTERM)
 
 
+def test_a_daemon_that_leaves_a_watch(fake: FakeDaemon, tmp_path: Path, open_repl: Open) -> None:
+    fake.answers["version"] = {"value": {"daemon": "1"}}
+    repl = open_repl(tmp_path / "f.sock")
+    repl.at_prompt(ARMED)
+    repl.enter("version --watch 1")
+    repl.expect("daemon: 1")
+    fake.close()
+    repl.expect("error: ")
+    repl.at_prompt("?")
+    repl.expect(lambda: repl.toolbar().startswith("daemon lost, retrying in "))
+    repl.leave()
+
+
+def test_sigterm_in_a_call(fake: FakeDaemon, tmp_path: Path, open_repl: Open) -> None:
+    repl = open_repl(tmp_path / "f.sock")
+    repl.at_prompt(ARMED)
+    repl.enter("halt")  # never answered
+    repl.expect(lambda: len(calls(fake, "halt")) == 1)
+    os.kill(repl.repl_pid(), signal.SIGTERM)
+    repl.left_with(128 + signal.SIGTERM)
+
+
 def test_keys_of_vi(fake: FakeDaemon, tmp_path: Path, open_repl: Open) -> None:
     fake.answers["version"] = {"value": {"daemon": "9"}}
     (tmp_path / "rc").write_text("set bell-style none\nset editing-mode vi\n")

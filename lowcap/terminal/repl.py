@@ -10,6 +10,7 @@ import os
 import shlex
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -65,6 +66,7 @@ class Repl:
         )
         self._call: trio.CancelScope | None = None
         self._exit_code = 0
+        self._own = {os.getpid()}  # processes of this session
 
     async def main(self) -> int:
         """Prompt, parse, call, print, again."""
@@ -127,6 +129,8 @@ class Repl:
         self._prompt.refresh()
 
     def _on_event(self, event: Json) -> None:
+        if event.get("kind") == "SessionOpened" and event["body"].get("pid") in self._own:
+            return  # we know that we are here
         if event.get("text") and event.get("level") in SHOWN_LEVELS:
             try:
                 self._tell("\n".join(event_lines(event, self._style, terminal_columns())))
@@ -271,10 +275,13 @@ class Repl:
             )
         place = ["--socket", str(self._link.place)] if self._link.place is not None else []
         program = [sys.executable, "-m", "lowcap.terminal.main", "--color", self._colour, *place]
+        child = partial(trio.run_process, [*program, command.name, *words], stdin=None, check=False)
         with self._prompt.lent():
-            done = await trio.run_process([*program, command.name, *words], stdin=None, check=False)
+            async with trio.open_nursery() as nursery:
+                process: trio.Process = await nursery.start(child)
+                self._own.add(process.pid)
         if command.name.startswith("is-"):
-            self._tell("no" if done.returncode else "yes")
+            self._tell("no" if process.returncode else "yes")
 
     async def _obey_signals(self, everything: trio.CancelScope) -> None:
         """While a command runs Ctrl-C cancels it; SIGTERM and a hang-up end the session in order.

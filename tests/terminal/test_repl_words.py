@@ -284,6 +284,10 @@ def test_a_command_of_its_own_has_the_terminal(
     repl.expect("CHILD ON f.sock")
     fake.push(EVENT | {"seq": 50, "text": "FILL unseen"})
     fake.push(EVENT | {"seq": 51, "text": "FILL unseen"})
+    ours = repl.repl_pid()
+    child = int(Path(f"/proc/{ours}/task/{ours}/children").read_text())
+    for number, pid in ((52, ours), (53, child)):  # that we are here is no news
+        fake.push(EVENT | {"seq": number, "kind": "SessionOpened", "body": {"pid": pid}})
     seen = len(calls(fake, "status"))
     repl.expect(lambda: len(calls(fake, "status")) > seen)  # what came before it was taken in
     repl.type("q")

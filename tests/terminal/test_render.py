@@ -17,9 +17,9 @@ from wcwidth import wcswidth
 from lowcap.control.commands import COMMANDS
 from lowcap.core.plain import plain
 from lowcap.terminal.complete import Snapshot, complete
+from lowcap.terminal.history import is_dangerous
 from lowcap.terminal.output import cell, json_text
 from lowcap.terminal.render import ROW_KEYS, render
-from lowcap.terminal.repl import is_dangerous
 from lowcap.terminal.table import (
     NARROWEST,
     Style,

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from lowcap.control.protocol import Json
-from lowcap.terminal.top.text import Line, Piece, cells, clean, fit
+from lowcap.terminal.top.text import Line, Piece, cells, clean, fit, wrapped
 
 TYPED_LENGTH_MAX = 2_000
+QUESTION_LINES_MAX = 4
 
 
 class Call(NamedTuple):
@@ -116,7 +117,8 @@ class Ask:
 def ask_lines(ask: Ask, width: int) -> list[Line]:
     """The question, and under it what is typed, the place of the cursor in reverse."""
     if ask.yes_no:
-        return [fit([Piece(ask.role, clean(f"{ask.question} [y/N]"))], width)]
+        asked = wrapped(ask.question, max(width - 6, 8), ask.role)[:QUESTION_LINES_MAX]
+        return [*asked[:-1], [*asked[-1], Piece("bold", " [y/N]")]]
     text, at = ask.editor.text, ask.editor.at
     before, under = clean(text[:at]), clean(text[at : at + 1]) or " "
     after = clean(text[at + 1 :])
@@ -124,7 +126,7 @@ def ask_lines(ask: Ask, width: int) -> list[Line]:
     room = width - cells([question]) - 2
     lines = []
     if room < min(12, cells([Piece("", text)]) + 1):
-        lines = [fit([question], width)]
+        lines = wrapped(ask.question, width, ask.role)[:QUESTION_LINES_MAX]
         question, room = Piece(ask.role, ">"), width - 3
     # The end of what stands before the cursor is what the operator looks at.
     while before and cells([Piece("", before)]) >= room:

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lowcap.terminal.top.ask import ask_lines
+from lowcap.terminal.top.header import header
 from lowcap.terminal.top.keys import footer
 from lowcap.terminal.top.logs_page import logs_page
 from lowcap.terminal.top.model import Model
-from lowcap.terminal.top.overview import header, overview
+from lowcap.terminal.top.overview import overview
 from lowcap.terminal.top.positions_page import positions_page
 from lowcap.terminal.top.settings_page import settings_page
 from lowcap.terminal.top.text import Line, Piece, clean, fit, title, wrapped
-from lowcap.terminal.top.view import LOGS, OVERVIEW, PAGES, POSITIONS, SETTINGS, Pager, View
+from lowcap.terminal.top.view import LOGS, OVERVIEW, POSITIONS, SETTINGS, Pager, View
 
 Page = Callable[[Model, View, int, int], list[Line]]
 _PAGES: dict[int, Page] = {
@@ -29,7 +30,7 @@ def screen(model: Model, view: View, width: int, height: int) -> list[Line]:
     if width < 1 or height < 1:
         return []
     view.settle(model)
-    above = header(model, view.page, PAGES, width)
+    above = header(model, view.page, width)
     below = _below(model, view, width)
     # A question stays on the screen, however low that is.
     below = below[-height:]
@@ -48,6 +49,8 @@ def screen(model: Model, view: View, width: int, height: int) -> list[Line]:
 def _below(model: Model, view: View, width: int) -> list[Line]:
     role, text = view.notice
     notices = wrapped(text, width, role)[:NOTICE_LINES_MAX] if text else []
+    if not model.connected:
+        notices = [*wrapped(model.why, width, "bad")[:NOTICE_LINES_MAX], *notices]
     if view.ask is not None:
         return [*notices, *ask_lines(view.ask, width)]
     if view.pager is not None:

@@ -21,7 +21,7 @@ def logs_page(model: Model, view: View, width: int, height: int) -> list[Line]:
     warned = sum(log.row.get("level") == "warning" for log in model.logs)
     follows = "following" if view.place is None else "held"
     told = view.filters.told()
-    said = f"{follows}  {len(shown)}/{len(model.logs)}  {bad} errors  {warned} warnings"
+    said = f"{follows}  {len(shown)}/{len(model.logs)}  errors {bad}  warnings {warned}"
     lines = [fit(line(("dim", said), ("warn", f"  {told}" if told else "")), width)]
     room = height - 1
     if not shown:

@@ -15,6 +15,7 @@ from lowcap.terminal.top.text import (
     line,
     number,
     over,
+    rows_of,
     short,
     title,
     window,
@@ -24,7 +25,7 @@ from lowcap.terminal.top.view import View
 
 DETAIL_LINES = 5
 _HEADS = (
-    *("", "SYMBOL", "SIDE", ">P&L", ">%", ">STOP", ">MARK", ">ENTRY", ">QTY", ">NOTIONAL"),
+    *("", "SYMBOL", "SIDE", ">P&L", ">STOP", ">%", ">MARK", ">ENTRY", ">QTY", ">NOTIONAL"),
     *("LEGS", "TRIGGER"),
 )
 
@@ -58,8 +59,8 @@ def _row(row: Json, chosen: bool) -> list[Piece]:
         Piece("bold", clean(row.get("symbol"), 20)),
         Piece("good" if row.get("side") == "LONG" else "bad", clean(row.get("side"), 5)),
         Piece(gain(profit), number(profit, sign=True)),
-        Piece(gain(profit), number(row.get("unrealized_pct"), sign=True)),
         Piece("" if stop else "bad", short(stop) if stop else "NONE"),
+        Piece(gain(profit), number(row.get("unrealized_pct"), sign=True)),
         Piece("", short(row.get("mark_price"))),
         Piece("", short(row.get("entry_price"))),
         Piece("", short(row.get("qty"))),
@@ -70,7 +71,7 @@ def _row(row: Json, chosen: bool) -> list[Piece]:
 
 
 def _detail(row: Json, width: int) -> list[Line]:
-    legs = [leg for leg in row.get("legs_open") or [] if isinstance(leg, dict)]
+    legs = rows_of(row.get("legs_open"))
     stop = row.get("stop_price")
     told = ", ".join(f"{short(leg.get('qty'))} at {short(leg.get('price'))}" for leg in legs)
     lines = [

@@ -16,7 +16,7 @@ from lowcap.terminal.top.keys import MOVES, PAGE_KEYS, help_lines, keys_of
 from lowcap.terminal.top.logs_page import record_lines
 from lowcap.terminal.top.model import Model
 from lowcap.terminal.top.settings_page import value_text
-from lowcap.terminal.top.text import clean, number, short
+from lowcap.terminal.top.text import clean, number, rows_of, short
 from lowcap.terminal.top.typed import History, Told, call_of, finish_word
 from lowcap.terminal.top.view import LOGS, POSITIONS, SETTINGS, Filters, Pager, View
 
@@ -168,9 +168,9 @@ class Seat:
         return [Call("pause", {"reason": "top"})]
 
     def _resume(self) -> Effects | None:
-        held = [str(h.get("name")) for h in (self.model.status or {}).get("holds") or ()]
-        state = (self.model.status or {}).get("state")
-        if state != "HALTED" and not (self.model.status or {}).get("paused_symbols"):
+        status = self.model.status or {}
+        held = [str(hold.get("name")) for hold in rows_of(status.get("holds"))]
+        if status.get("state") != "HALTED" and not status.get("paused_symbols"):
             lifted = ", ".join(held) or "nothing is held"
             self._ask_yes(f"take entries again ({lifted})?", Call("resume", {}))
             return None

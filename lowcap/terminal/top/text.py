@@ -6,21 +6,24 @@ the cursor, colours, rings, or is wider or narrower than counted here.
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from lowcap.control.protocol import Json
 from lowcap.core.plain import plain
 from lowcap.terminal.table import width_of, wrap
 
 # Terminals disagree on how wide these are: fillers of Hangul syllables, trigrams and
-# hexagrams, counting rods, halves of flags.
+# hexagrams, counting rods, halves of flags, skin tones.
 _UNSURE = (
     *((0x1160, 0x11FF), (0x2630, 0x2637), (0x268A, 0x268F), (0x3164, 0x3164)),
     *((0x4DC0, 0x4DFF), (0xD7B0, 0xD7FB), (0xFFA0, 0xFFA0), (0x1D300, 0x1D376)),
-    (0x1F1E6, 0x1F1FF),
+    *((0x1F1E6, 0x1F1FF), (0x1F3FB, 0x1F3FF)),
 )
 TEXT_LENGTH_MAX = 2_000
+GUTTER, GUTTER_FROM = 9, 56
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -110,13 +113,32 @@ def wrapped(text: object, width: int, role: str = "", *, indent: int = 2) -> lis
 
 def joined(parts: Sequence[Line], width: int, gap: str) -> Line:
     """As many of the parts as fit, in order, with ``gap`` between; at least the first."""
-    found: Line = []
-    for part in parts:
-        longer = [*found, Piece("", gap), *part] if found else list(part)
-        if found and cells(longer) > width:
-            break
-        found = longer
-    return found
+    return flowed(parts, width, gap)[0]
+
+
+def flowed(parts: Sequence[Line], width: int, gap: str = "  ") -> list[Line]:
+    """The parts in order, in as many lines as they need; none is broken."""
+    lines: list[Line] = [[]]
+    for each in parts:
+        longer = [*lines[-1], Piece("", gap), *each] if lines[-1] else list(each)
+        if lines[-1] and cells(longer) > width:
+            lines.append(list(each))
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def section(label: str, lines: Sequence[Line], width: int) -> list[Line]:
+    """Lines under a head, or where there is room with the head at their left; see ``inside``."""
+    if inside(width) == width:
+        return [title(label, width), *lines]
+    heads = [Piece("bold", f"{label:<{GUTTER}}"), *[Piece("", " " * GUTTER)] * (len(lines) - 1)]
+    return [[head, *each] for head, each in zip(heads, lines, strict=True)]
+
+
+def inside(width: int) -> int:
+    """How wide the lines of a section may be."""
+    return width - GUTTER if width >= GUTTER_FROM else width
 
 
 def beside(left: Sequence[Line], right: Sequence[Line], width: int) -> list[Line]:
@@ -142,7 +164,7 @@ def title(text: str, width: int) -> Line:
 
 def sparkline(values: Sequence[float], width: int) -> str:
     """The newest values as bars, the tallest as high as a line; at most ``width`` of them."""
-    shown = [value for value in values if value >= 0][-width:] if width > 0 else []
+    shown = [each for each in values if 0 <= each < math.inf][-width:] if width > 0 else []
     highest = max(shown, default=0)
     if not highest:
         return _BARS[0] * len(shown)
@@ -181,6 +203,21 @@ def window(count: int, chosen: int, height: int) -> int:
     if height <= 0 or count <= height:
         return 0
     return min(max(chosen - height // 2, 0), count - height)
+
+
+def part(value: object) -> Json:
+    """A part of a reply; a daemon of another version may send what is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def rows_of(value: object) -> list[Json]:
+    """The rows of a list; what is no list has none."""
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+def words_of(value: object) -> list[str]:
+    """The words of a list; what is no list has none."""
+    return [str(word) for word in value] if isinstance(value, list) else []
 
 
 def number(value: object, digits: int = 2, *, sign: bool = False) -> str:

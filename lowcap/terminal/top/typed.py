@@ -17,6 +17,7 @@ from lowcap.terminal.parse import click_command, given_only, unknown_command
 from lowcap.terminal.render import page_of
 from lowcap.terminal.top.ask import Call, Editor
 from lowcap.terminal.top.model import Model
+from lowcap.terminal.top.text import rows_of, words_of
 
 HISTORY_LINES_MAX = 100
 OFFERS_MAX = 12
@@ -90,9 +91,9 @@ def finish_word(editor: Editor, model: Model) -> list[str]:
     """Complete the word before the cursor as far as is certain; returns what it could be."""
     status = model.status or {}
     snapshot = Snapshot(
-        positions=[str(name) for name in status.get("symbols") or ()],
-        feeds=[str(feed.get("name")) for feed in status.get("feeds") or ()],
-        triggers=[str(name) for name in status.get("trigger_ids") or ()],
+        positions=words_of(status.get("symbols")),
+        feeds=[str(feed.get("name")) for feed in rows_of(status.get("feeds"))],
+        triggers=words_of(status.get("trigger_ids")),
     )
     before = editor.text[: editor.at].lstrip()
     word = before.rpartition(" ")[2]

@@ -109,6 +109,9 @@ def _shown(key: Key) -> Line:
 def help_lines(model: Model) -> list[str]:
     """The keys that this session has, by page."""
     rows: list[str] = []
+    if not model.may(BY_NAME["pause"].role_for({})):
+        rows += ["this session may only look: keys that change something are not there", ""]
+    at = len(rows) + 1
     for page, head in (
         (0, "on every page"), (POSITIONS, "2 positions"), (LOGS, "3 logs"),
         (SETTINGS, "4 settings"),
@@ -118,10 +121,8 @@ def help_lines(model: Model) -> list[str]:
             if (page in key.pages if page else not key.pages) and model.may(key.role())
         ]  # fmt: skip
         rows += [head, *(f"  {key.shown:<6} {key.help}" for key in keys), ""]
-    rows.insert(1, "  1-4    the pages; arrows, j k, page up and down, home and end choose a row")
-    rows.insert(2, "  ^C     give up what is asked or on its way; else leave")
-    if not model.may(BY_NAME["pause"].role_for({})):
-        rows += ["this session may only look: keys that change something are not there"]
+    rows.insert(at, "  1-4    the pages; arrows, j k, page up and down, home and end choose a row")
+    rows.insert(at + 1, "  ^C     give up what is asked or on its way; else leave")
     rows += ["the screen is drawn when something has changed, at most four times a second"]
     return rows
 

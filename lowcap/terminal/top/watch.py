@@ -16,6 +16,7 @@ ASK_EVERY_S = 1.0
 # An event has the figures asked for at once, yet the daemon's budget of requests a minute holds.
 ASK_AGAIN_AFTER_S = 0.8
 SLOW_EVERY_S = 5.0
+ANSWER_WITHIN_S = 10.0
 LOGS_AT_FIRST = 500
 
 
@@ -132,7 +133,10 @@ class Watch:
         if before.startswith("no method"):
             return
         try:
-            self._model.answered(method, await session.call(method, params or {}))
+            with trio.fail_after(ANSWER_WITHIN_S):
+                self._model.answered(method, await session.call(method, params or {}))
+        except trio.TooSlowError:
+            self._model.failed(method, f"no answer in {ANSWER_WITHIN_S:g} s")
         except CallFailed as failure:
             if failure.code == "busy":
                 return  # what is shown is as old as its time says

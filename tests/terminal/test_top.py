@@ -138,7 +138,7 @@ def test_the_command_line(daemon: Daemon, open_top: Open) -> None:
     top.press("\x1b")
     top.gone("nfp_le_50k")
     top.press(":orders -n x\r")
-    top.expect("hint: help orders")
+    top.expect("'x' is not a valid integer.")
     top.press(":quit\r")
     top.left_with(0)
 

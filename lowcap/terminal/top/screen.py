@@ -65,19 +65,10 @@ def run_top(params: Json, options: Options) -> int:
     Raises:
         CommandError: there is no terminal.
     """
-    return trio.run(show_top, socket_candidates(options.socket, os.environ), options.colour)
-
-
-async def show_top(places: list[Path], colour: str) -> int:
-    """As ``run_top``, where Trio runs already, as in the prompt.
-
-    Raises:
-        CommandError: there is no terminal.
-    """
-    await trio.lowlevel.checkpoint()
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise CommandError("top needs a terminal", hint="lowcapctl status")
-    return await _Top(places, wants_colour(colour, os.environ)).main()
+    places = socket_candidates(options.socket, os.environ)
+    return trio.run(_Top(places, wants_colour(options.colour, os.environ)).main)
 
 
 class _Top:

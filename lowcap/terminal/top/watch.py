@@ -9,7 +9,7 @@ import trio
 
 from lowcap.control.client import CallFailed
 from lowcap.control.protocol import Json
-from lowcap.terminal.top.model import EVENTS_KEPT, Model
+from lowcap.terminal.top.model import EVENTS_KEPT, Model, key_word
 from lowcap.terminal.top.session import RETRY_S, Session
 
 ASK_EVERY_S = 1.0
@@ -114,18 +114,33 @@ class Watch:
                 await self._ask(session, "stats")
             if self._config_wanted:
                 self._config_wanted = False
-                await self._ask(session, "config", {"action": "show", "origin": True})
+                await self._ask_settings(session)
             await trio.sleep(ASK_AGAIN_AFTER_S)
             with trio.move_on_at(began_s + ASK_EVERY_S):
                 await self._wanted.wait()
 
     async def _asked(self, session: Session, method: str, params: Json) -> list[Json] | None:
         try:
-            rows = await session.call(method, params)
+            with trio.fail_after(ANSWER_WITHIN_S):
+                rows = await session.call(method, params)
+        except trio.TooSlowError:
+            self._model.failed(method, f"no answer in {ANSWER_WITHIN_S:g} s")
+            return None
         except CallFailed as failure:
             self._model.failed(method, failure.message)
             return None
         return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else None
+
+    async def _ask_settings(self, session: Session) -> None:
+        """Every setting: those of triggers are many, and come only where they are named."""
+        show: Json = {"action": "show", "origin": True}
+        await self._ask(session, "config", show)
+        if "config" in self._model.missing:
+            return
+        more = await self._asked(session, "config", show | {key_word(): "trigger"})
+        self._model.answered("config", [*self._model.config, *(more or ())])
+        self._model.missing.pop("config", None)
+        self._changed()
 
     async def _ask(self, session: Session, method: str, params: Json | None = None) -> None:
         """Ask for one answer; a daemon that has no such command is not asked again."""

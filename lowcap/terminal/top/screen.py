@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -38,6 +39,7 @@ from lowcap.terminal.top.watch import Watch
 
 # What the daemon does is drawn at most four times a second, what a key does at once.
 DRAW_EVERY_S = 0.25
+KEYS_WAITING_MAX = 1_000
 EXIT_HUNG_UP = 128 + signal.SIGHUP
 LOOK_FOR_END_S = 0.1
 ESCAPE_WAITS_S = 0.1
@@ -85,6 +87,7 @@ class _Top:
         self._exit_code = 0
         self._everything = trio.CancelScope()
         self._calls: set[trio.CancelScope] = set()
+        self._typed, self._keys = trio.open_memory_channel[tuple[str, str]](KEYS_WAITING_MAX)
 
     async def main(self) -> int:
         """Draw, obey, leave."""
@@ -95,6 +98,7 @@ class _Top:
                 nursery.start_soon(self._obey_signals)
                 nursery.start_soon(self._watch.run)
                 nursery.start_soon(self._draw_when_changed)
+                nursery.start_soon(self._obey_keys)
                 self._draw()
                 try:
                     await trio.to_thread.run_sync(partial(_run, self._app))
@@ -129,24 +133,25 @@ class _Top:
         lines = screen(self._model, self._seat.view, size.columns, size.rows)
         if lines != self._canvas.lines:
             self._canvas.lines = lines
-            self._app.invalidate()
+            with suppress(RuntimeError):  # the loop of an application that ends right now
+                self._app.invalidate()
 
     # -- keys and signals ------------------------------------------------------------
 
     def _key_from_thread(self, key: str, data: str) -> None:
-        token = self._token
-        if token is not None:
-            try:
-                token.run_sync_soon(self._press, key, data)
-            except trio.RunFinishedError:
-                return  # a key too late
+        assert self._token is not None, "keys come while the application runs"
+        with suppress(trio.RunFinishedError):  # a key too late
+            self._token.run_sync_soon(self._type, key, data)
 
-    def _press(self, key: str, data: str) -> None:
-        if self._everything.cancel_called:
-            return
-        for effect in self._seat.press(key, data):
-            self._carry_out(effect)
-        self._draw()
+    def _type(self, key: str, data: str) -> None:
+        with suppress(trio.WouldBlock):  # nobody types so fast
+            self._typed.send_nowait((key, data))
+
+    async def _obey_keys(self) -> None:
+        async for key, data in self._keys:
+            for effect in self._seat.press(key, data):
+                self._carry_out(effect)
+            self._draw()
 
     def _carry_out(self, effect: Effect) -> None:
         if isinstance(effect, Call):

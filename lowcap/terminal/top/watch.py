@@ -17,6 +17,7 @@ ASK_EVERY_S = 1.0
 ASK_AGAIN_AFTER_S = 0.8
 SLOW_EVERY_S = 5.0
 ANSWER_WITHIN_S = 10.0
+CONNECTIONS = 2
 LOGS_AT_FIRST = 500
 
 
@@ -39,6 +40,7 @@ class Watch:
         self._shows_settings = shows_settings
         self._events = Session(places, self, self._follow_events)
         self._figures = Session(places, self, self._follow_logs)
+        self._up: set[Session] = set()
         self._wanted = trio.Event()
         self._config_wanted = False
 
@@ -67,8 +69,10 @@ class Watch:
 
     def greeted(self, session: Session, hello: Json) -> None:
         """The daemon is there."""
+        self._up.add(session)
         if session is self._events:
             self._model.greeted(hello)
+        self._model.connected = len(self._up) == CONNECTIONS
         self._changed()
 
     def pushed(self, session: Session, value: Json) -> None:
@@ -81,10 +85,10 @@ class Watch:
             self._changed()
 
     def lost(self, session: Session, why: str) -> None:
-        """The daemon is away."""
-        if session is self._events:
-            self._model.lost(f"{why}, tried again every {RETRY_S:g} s")
-            self._changed()
+        """The daemon is away, or has no place for one of the two: half a picture is none."""
+        self._up.discard(session)
+        self._model.lost(f"{why}, tried again every {RETRY_S:g} s")
+        self._changed()
 
     # -- what runs beside a connection ------------------------------------------------
 

@@ -6,15 +6,20 @@ import json
 import os
 import re
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from terminal_kit import EVENT, Daemon, FakeDaemon
 from top_kit import TopSession
 from top_models import position_value, setting_value, status_value
+
+from lowcap.control.protocol import encode, error, notice
+from lowcap.control.server import REQUESTS_PER_MIN_MAX
 
 Open = Callable[..., TopSession]
 # Whoever draws goes back to the first line afterwards.
@@ -212,6 +217,45 @@ def test_no_daemon_at_all(tmp_path: Path, open_top: Open) -> None:
     top.left_with(0)
 
 
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        (encode(error(None, "busy", "32 clients are connected already")), "32 clients are connec"),
+        (encode(notice("hello", {"protocol": 99})), "it speaks protocol 99"),
+        (b"220 mail.example ESMTP\n", "is no lowcap daemon"),
+        (b'{"method":"hello","params":[]}\n', "is no lowcap daemon"),
+    ],
+    ids=["busy", "protocol", "mail", "shape"],
+)
+def test_a_refusal_at_the_door_is_shown(
+    tmp_path: Path, open_top: Open, first: bytes, said: str
+) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "n.sock"))
+        listening.listen(4)
+
+        def refuse() -> None:
+            while True:
+                try:
+                    peer, _ = listening.accept()
+                except OSError:
+                    return
+                with peer, suppress(OSError):  # it has left before we spoke
+                    peer.sendall(first)
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        try:
+            top = open_top(tmp_path / "n.sock")
+            top.expect("NO DAEMON YET")
+            top.expect(said)
+            top.press("q")
+            top.left_with(0)
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join(5)
+
+
 def test_a_reading_session_lacks_the_keys(fake: FakeDaemon, tmp_path: Path, open_top: Open) -> None:
     top = open_top(tmp_path / "f.sock")  # the fake's hello names no role: it may only look
     top.expect("REDUCING")
@@ -295,10 +339,11 @@ def test_drawing_is_bounded_in_a_flood_and_stops_in_silence(
 
     flooding = threading.Thread(target=flood)
     flooding.start()
-    began_s, before = time.monotonic(), len(top.raw)
+    began_s, before, asked = time.monotonic(), len(top.raw), len(fake.asked)
     try:
         top.read(3.0)
         lasted_s, drawn = time.monotonic() - began_s, len(DRAWN.findall(top.raw[before:]))
+        asked = len(fake.asked) - asked
         top.press("2")  # keys count meanwhile
         top.expect("▸  BTCUSDT")
         top.press("1")
@@ -307,6 +352,7 @@ def test_drawing_is_bounded_in_a_flood_and_stops_in_silence(
         flooding.join()
     assert pushed[0] > 100
     assert 0 < drawn <= 4 * lasted_s + 4
+    assert asked <= REQUESTS_PER_MIN_MAX / 60 * lasted_s + 4
     top.expect(f"FILL number {pushed[0]}.")
     top.read(0.5)
     silent = len(top.raw)

@@ -323,7 +323,7 @@ KEYS_PRESSED = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(KEYS_PRESSED, st.sampled_from(["view", "admin"]), st.integers(1, 120), st.integers(1, 40))
 def test_no_keys_break_it(keys: list[str], role: str, width: int, height: int) -> None:
     seat = _seat(role)

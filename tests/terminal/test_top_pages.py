@@ -99,7 +99,7 @@ TEXTS = st.text(max_size=80) | st.text(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(TEXTS, st.integers(1, 130), st.integers(1, 50), st.sampled_from(sorted(SCENES)))
 def test_no_text_leaves_its_line(text: str, width: int, height: int, scene: str) -> None:
     seat = SCENES[scene]()
@@ -130,7 +130,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.data(),
     st.sampled_from(["status", "positions", "latency", "stats", "config"]),

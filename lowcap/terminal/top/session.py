@@ -13,6 +13,7 @@ import trio
 from lowcap.control.client import CallFailed
 from lowcap.control.protocol import PROTOCOL, Json, Lines, encode, request
 from lowcap.core.errors import LowcapError
+from lowcap.terminal.top.text import part
 
 RETRY_S = 1.0
 CALL_WITHIN_S = 130.0
@@ -108,9 +109,9 @@ class Session:
             for line in lines.feed(data):
                 message = _message_in(line)
                 if message.get("method") == "bye":
-                    return f"it said goodbye: {message['params']['reason']}"
+                    return f"it said goodbye: {message.get('params', {}).get('reason')}"
                 if message.get("method") == "hello":
-                    self._greet(message["params"])
+                    self._greet(message.get("params", {}))
                     nursery.start_soon(self._work, self)
                 else:
                     self._take(message)
@@ -123,11 +124,11 @@ class Session:
     def _take(self, message: Json) -> None:
         number = message.get("id")
         if message.get("method") == "event":
-            self._owner.pushed(self, message["params"])
-        elif number in self._waiting:
+            self._owner.pushed(self, message.get("params", {}))
+        elif isinstance(number, int) and number in self._waiting:
             self._waiting.pop(number).send_nowait(message)
         elif number is None and "error" in message:
-            raise CallFailed(message["error"]["message"])
+            raise _failure(message)
 
     async def call(self, method: str, params: Json) -> Any:  # noqa: ANN401  # JSON
         """One request and its reply. Cancelling tells the daemon so.
@@ -157,10 +158,8 @@ class Session:
         finally:
             self._waiting.pop(number, None)
         if "error" in reply:
-            fault = reply["error"]
-            data = fault.get("data") or {}
-            raise CallFailed(fault["message"], hint=data.get("hint", ""), code=data.get("code", ""))
-        return reply["result"]
+            raise _failure(reply)
+        return reply.get("result")
 
     async def _send(self, stream: trio.SocketStream, message: Json) -> None:
         async with self._sending:
@@ -177,6 +176,16 @@ def _message_in(line: bytes | None) -> Json:
         message = json.loads(line) if line is not None else None
     except (ValueError, RecursionError):
         message = None
-    if not isinstance(message, dict):
+    if not isinstance(message, dict) or not isinstance(message.get("params", {}), dict):
         raise CallFailed("whoever answers on the socket is no lowcap daemon")
     return message
+
+
+def _failure(message: Json) -> CallFailed:
+    fault = part(message["error"])
+    data = part(fault.get("data"))
+    return CallFailed(
+        str(fault.get("message", "failed")),
+        hint=str(data.get("hint", "")),
+        code=str(data.get("code", "")),
+    )

@@ -10,6 +10,7 @@ import trio
 from msgspec import Struct, to_builtins
 
 from lowcap.binance.venue import Venue
+from lowcap.config_runtime import RuntimeConfig
 from lowcap.control.commands import parse_duration_s
 from lowcap.control.peer import Peer
 from lowcap.control.server import Handler
@@ -55,6 +56,7 @@ class Parts(Struct, kw_only=True):
     traces: TraceIndex
     accounts: Accounts
     ring: LogRing
+    config: RuntimeConfig
     config_hash: str
     started_ms: int
 

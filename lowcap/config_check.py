@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
+from functools import partial
 from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
@@ -143,16 +144,21 @@ def _words(settings: Settings) -> Iterable[str]:
     yield from _caps(settings.caps)
 
 
-def _numbers(settings: Settings) -> Iterable[str]:
+def bound_faults(number_at: Callable[[str], Decimal | int | None]) -> Iterable[str]:
+    """Numbers out of their bounds; ``number_at`` gives that of a path, None where there is none."""
     for path, (least, most) in WITHIN.items():
-        if not least <= _at(settings, path) <= most:
+        if (number := number_at(path)) is not None and not least <= number <= most:
             yield f"{path}: expected {least} to {most}"
     for path in ABOVE_ZERO:
-        if _at(settings, path) <= 0:
+        if (number := number_at(path)) is not None and number <= 0:
             yield f"{path}: expected more than 0"
     for path, most in AT_MOST.items():
-        if _at(settings, path) > most:
+        if (number := number_at(path)) is not None and number > most:
             yield f"{path}: expected at most {most}"
+
+
+def _numbers(settings: Settings) -> Iterable[str]:
+    yield from bound_faults(partial(_at, settings))
     order = settings.order
     if order.max_retry_slippage_pct < order.collar_pct <= AT_MOST["order.collar_pct"]:
         yield "order.max_retry_slippage_pct: expected at least order.collar_pct"

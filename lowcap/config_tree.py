@@ -29,7 +29,8 @@ def read_tree(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
 
 class Layer(NamedTuple):
     """What one source says, and what it is called: ``config.toml``, ``config.d/NAME`` or
-    ``environment NAME``."""
+    ``environment NAME``.
+    """
 
     name: str
     tree: dict[str, Any]

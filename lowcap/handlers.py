@@ -17,6 +17,7 @@ from lowcap.actions import (
     Parts,
     whole_number,
 )
+from lowcap.config_commands import ConfigCommands, config_row
 from lowcap.control.peer import Peer
 from lowcap.control.protocol import PROTOCOL
 from lowcap.control.select import Keep, keep_for
@@ -76,6 +77,7 @@ class Commands:
             **RiskCommands(self._ready).handlers,
             **GuardCommands(self._ready).handlers,
             **MoneyCommands(self._ready).handlers,
+            **ConfigCommands(self._ready).handlers,
         }
 
     # -- what the control server asks of us -----------------------------------
@@ -159,6 +161,7 @@ class Commands:
             "uptime_s": (now_ms - parts.started_ms) // 1000,
             "version": __version__,
             "config_hash": parts.config_hash,
+            "config": config_row(parts),
             "now": iso_ms(now_ms),
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lowcap.control.entry import ADMIN, TRADE, VIEW, Argument, Command, Option
+from lowcap.control.words_config import CONFIG
 from lowcap.control.words_look import LOOK
 from lowcap.control.words_news import NEWS
 from lowcap.control.words_service import SERVICE
@@ -21,13 +22,17 @@ __all__ = [
     "parse_duration_s",
 ]
 
-COMMANDS: tuple[Command, ...] = (*LOOK, *NEWS, *TRADING, *SERVICE)
+COMMANDS: tuple[Command, ...] = (*LOOK, *NEWS, *TRADING, *CONFIG, *SERVICE)
 
 BY_NAME: dict[str, Command] = {command.name: command for command in COMMANDS} | {
     alias: command for command in COMMANDS for alias in command.aliases
 }
 DURATION_S_MAX = 30 * 86_400
-ALIAS_FLAGS = {"close-all": ("--all",), "closeall": ("--all",)}
+ALIAS_FLAGS: dict[str, tuple[str, ...]] = {
+    "reload": ("reload",),
+    "close-all": ("--all",),
+    "closeall": ("--all",),
+}
 
 
 def parse_duration_s(text: str) -> int:

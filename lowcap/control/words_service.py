@@ -1,16 +1,10 @@
-"""Commands about the daemon itself: configuration, log."""
+"""Commands about the daemon itself."""
 
 from __future__ import annotations
 
-from lowcap.control.entry import ADMIN, COUNT, FOLLOW, Command, Option
+from lowcap.control.entry import COUNT, FOLLOW, Command, Option
 
 SERVICE: tuple[Command, ...] = (
-    Command(
-        "reload",
-        "read the configuration again: triggers, sizes and limits take effect at once",
-        role=ADMIN,
-        examples=("reload",),
-    ),
     Command(
         "logs",
         "the daemon's log",

@@ -177,6 +177,8 @@ def run_command(command: Command, params: Json, options: Options) -> int:
         finish()
         if command.follows(params):
             _follow(command, connection, options)
+        if isinstance(value, dict) and value.get("valid") is False:
+            return EXIT_FAILED
     finally:
         connection.close()
     return 0
@@ -210,7 +212,8 @@ def _print(command: Command, params: Json, value: Any, options: Options) -> None
             say("\t".join(cell(row.get(key)) for key in keys))
         return
     style = Style(wants_colour(options.colour, os.environ))
-    for line in render(page, value, style, _columns(command)):
+    columns = PIPE_COLUMNS if page == "config export" else _columns(command)
+    for line in render(page, value, style, columns):
         say(line)
 
 

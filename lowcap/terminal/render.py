@@ -8,6 +8,7 @@ from typing import Any
 
 from lowcap.control.commands import Command
 from lowcap.core.plain import plain
+from lowcap.terminal.config import CONFIG_KEYS, CONFIG_PAGES, CONFIG_RENDERERS, unsaved_lines
 from lowcap.terminal.leverage import leverage_lines
 from lowcap.terminal.money import MONEY_RENDERERS, TRADE_KEYS
 from lowcap.terminal.news import NEWS_RENDERERS
@@ -31,6 +32,8 @@ ROW_KEYS: dict[str, tuple[str, ...]] = {
     ),
     "triggers": ("id", "on", "side", "matcher", "tier", "signals"),
     "trigger stats": ("id", "signals", "trades", "refused"),
+    **dict.fromkeys(CONFIG_PAGES, CONFIG_KEYS),
+    "config diff": ("key", "running", "files", "hot", "ends"),
     "captures list": ("name", "first_ms", "last_ms", "bytes"),
     "trades": TRADE_KEYS,
     "trades list": TRADE_KEYS,
@@ -42,8 +45,9 @@ ROW_KEYS: dict[str, tuple[str, ...]] = {
 
 def page_of(command: Command, params: Json) -> str:
     """What shows a command's reply: the command itself, with its action where it has several."""
-    action = params.get("action")
-    return f"{command.name} {action}" if action else command.name
+    words = [command.name, *([params["action"]] if params.get("action") else [])]
+    words += [f"--{o.name}" for o in command.options if o.shows and params.get(o.name)]
+    return " ".join(words)
 
 
 def render(command: str, value: Any, style: Style, columns: int) -> list[str]:  # noqa: ANN401
@@ -105,6 +109,7 @@ def _status(value: Json, style: Style, columns: int) -> list[str]:
             lines.append(f"feed {feed['name']}: {feed['state']} - {plain(feed['why'])}")
     if value["ledger"]["fault"]:
         lines.append(style(f"ledger: {plain(value['ledger']['fault'])}", "bad"))
+    lines += unsaved_lines(value.get("config") or {}, style)
     if not value["recovered"]:
         lines.append(style("still recovering: no entries until belief and venue agree", "warn"))
     return lines
@@ -226,6 +231,7 @@ _RENDERERS: dict[str, Renderer] = {
     "panic": _closed,
     "close": _closed,
     **NEWS_RENDERERS,
+    **CONFIG_RENDERERS,
     **POSITION_RENDERERS,
     **RISK_RENDERERS,
     **MONEY_RENDERERS,

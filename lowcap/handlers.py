@@ -40,6 +40,7 @@ from lowcap.risk_commands import RiskCommands
 from lowcap.rows import event_of, feed_row, hold_row, order_row, position_row, stop_of, unrealized
 
 EVENTS_KEPT = 1_500
+REFUSED_AGAIN_MS = 60_000
 Json = dict[str, Any]
 
 __all__ = ["LATCHED", "OPERATOR_HALT", "OPERATOR_PAUSE", "PANIC", "Commands", "Parts"]
@@ -61,6 +62,7 @@ class Commands:
         self.publisher: Publisher | None = None
         self._records: deque[Record] = deque(maxlen=EVENTS_KEPT)
         self._news = NewsCommands(self._ready)
+        self._sessions: dict[tuple[int, str], int] = {}
         self._own_work_us: deque[float] = deque(maxlen=1_000)
         self.handlers: dict[str, Handler] = {
             "status": self._status,
@@ -86,6 +88,17 @@ class Commands:
         """The greeting: versions and which run this is."""
         run = self.parts.desk.ledger.run if self.parts else 0
         return {"protocol": PROTOCOL, "version": __version__, "run": run}
+
+    def on_session(self, peer: Peer, refused: str) -> None:
+        """Record who comes in for the first time in this run, and once a minute who may not."""
+        if self.parts is None:
+            return
+        desk, key = self.parts.desk, (peer.uid, peer.role)
+        known = self._sessions.get(key)
+        if known is not None and (not refused or desk.now_ms() < known + REFUSED_AGAIN_MS):
+            return
+        self._sessions[key] = desk.now_ms()
+        desk.record(facts.SessionSeen(uid=peer.uid, pid=peer.pid, role=peer.role, refused=refused))
 
     def on_bug(self, method: str, bug: Exception) -> None:
         """A command ended in an error that nobody foresaw: told in full, and an alarm."""

@@ -50,7 +50,7 @@ EVENTS: dict[str, Event] = {
     "switched": Event("a trigger, feed, symbol or alert sink was switched on or off"),
     "reconcile.differs": Event("belief and venue differed, and what was put right"),
     "session.opened": Event("a user connected for the first time in this run"),
-    "session.denied": Event("somebody was refused a connection or a command"),
+    "session.denied": Event("somebody was refused a connection"),
     "command": Event("an operator's command that changes something"),
     "daemon.started": Event("the daemon started; live mode comes back disarmed"),
     "daemon.ready": Event("recovery is over: belief and venue agree"),

@@ -39,6 +39,10 @@ class Source(Protocol):
         """The first message of every session."""
         ...
 
+    def on_session(self, peer: Peer, refused: str) -> None:
+        """A peer came in, or was ``refused`` because it has no role here."""
+        ...
+
     def on_bug(self, method: str, bug: Exception) -> None:
         """A handler failed in a way that nobody foresaw."""
         ...
@@ -122,6 +126,8 @@ class ControlServer:
         peer = peer_of(stream.socket)
         client = Client(peer)
         refusal = self._refusal(peer)
+        if refusal is None or not peer.role:
+            self._source.on_session(peer, "" if peer.role else "belongs to no group of lowcap")
         if refusal is not None:
             await _write(stream, refusal)
             await trio.aclose_forcefully(stream)

@@ -287,6 +287,15 @@ class CommandReceived(Fact, frozen=True, kw_only=True):
     pid: int
 
 
+class SessionSeen(Fact, frozen=True, kw_only=True):
+    """A user connected for the first time in this run, or was ``refused``, and why."""
+
+    uid: int
+    pid: int
+    role: str = ""
+    refused: str = ""
+
+
 class Switched(Fact, frozen=True, kw_only=True):
     """A trigger or feed was turned on or off."""
 
@@ -385,6 +394,7 @@ AnyFact: TypeAlias = (
     | StopMoved
     | Reconciled
     | CommandReceived
+    | SessionSeen
     | Switched
     | ConfigReloaded
     | FeedChanged

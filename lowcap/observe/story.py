@@ -123,6 +123,10 @@ def _state(record: Record) -> Line | None:
             return "error", "system", f"ALARM {fact.code}: {fact.text}"
         case facts.CommandReceived() as fact:
             return "info", "system", f"COMMAND {fact.method} {fact.params} by uid {fact.uid}"
+        case facts.SessionSeen() as fact:
+            if fact.refused:
+                return "warning", "system", f"REFUSED a session of uid {fact.uid}: {fact.refused}"
+            return "info", "system", f"SESSION of uid {fact.uid}, role {fact.role}"
         case facts.Switched() as fact:
             on = "on" if fact.enabled else "off"
             return "warning", "system", f"{fact.kind} {fact.name} turned {on} by {fact.who}"

@@ -106,7 +106,8 @@ def test_an_alert_arrives_at_every_service_in_its_own_words(tmp_path: Path) -> N
             bench.tell(
                 facts.PositionClosed(symbol="BTCUSDT", realized=Decimal(-5), fees=Decimal(1))
             )
-            await until(lambda: all(service.taken for service in services.values()))
+            outlets = bench.alerts.outlets.values()
+            await until(lambda: all(outlet.sink.counts.sent for outlet in outlets))
             assert bench.states() == dict.fromkeys(services, "up")
             left = bench.alerts.outlets["pushover"].sink.counts.left
         pushed = services["pushover"].taken[0].fields

@@ -29,6 +29,7 @@ class FakeSource:
 
     def __init__(self) -> None:
         self.bugs: list[tuple[str, Exception]] = []
+        self.sessions: list[tuple[Peer, str]] = []
         self.asked: list[tuple[str, Json, Peer]] = []
         self.release = trio.Event()
         self.cancelled: list[str] = []
@@ -48,6 +49,9 @@ class FakeSource:
 
     def hello(self) -> Json:
         return {"protocol": PROTOCOL, "version": "t", "run": 1}
+
+    def on_session(self, peer: Peer, refused: str) -> None:
+        self.sessions.append((peer, refused))
 
     def on_bug(self, method: str, bug: Exception) -> None:
         self.bugs.append((method, bug))

@@ -28,7 +28,7 @@ from lowcap.observe.logs import LogRing, set_up_logging
 from lowcap.paper.feedserver import CaptureLine, FeedServer, market_lines, read_capture
 from lowcap.paper.prices import MarketLine
 from lowcap.programs.replay_report import Json, Tally, lines_of
-from lowcap.settings import Control, ExchangeSettings, Feed, Settings, Shutdown
+from lowcap.settings import Control, ExchangeSettings, Feed, Notify, Settings, Shutdown
 from lowcap.terminal.output import json_text
 
 LEAD_MS = 10_000
@@ -240,7 +240,7 @@ def dry_settings(
     """``settings`` as they are, but on paper, without keys, and with the feed server's addresses.
 
     Feeds without lines are off, and so are capitalisations: today's would not
-    be those of the recording.
+    be those of the recording. Nobody is alerted of what happened long ago.
     """
     return attrs.evolve(
         settings,
@@ -251,6 +251,7 @@ def dry_settings(
         caps=attrs.evolve(settings.caps, enabled=False),
         paper=attrs.evolve(settings.paper, seed=around.seed, port=0, upstream_url=""),
         shutdown=Shutdown(positions="keep"),
+        notify=Notify(),
         feed={
             name: _redirected(name, feed, port, enabled=feed.enabled and name in feeds)
             for name, feed in settings.feed.items()

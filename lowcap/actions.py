@@ -28,6 +28,7 @@ from lowcap.execution.keeper import Keeper
 from lowcap.feeds.caps import CapSession
 from lowcap.feeds.session import NewsSession
 from lowcap.flow import Flow
+from lowcap.gauges import Gauges
 from lowcap.intake import Intake
 from lowcap.observe.accounts import Accounts
 from lowcap.observe.logs import LogRing
@@ -55,6 +56,7 @@ class Parts(Struct, kw_only=True):
     reload: Callable[[], tuple[Settings, str]] | None
     traces: TraceIndex
     accounts: Accounts
+    gauges: Gauges
     alerts: Alerts
     ring: LogRing
     config_hash: str

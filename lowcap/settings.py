@@ -230,6 +230,20 @@ class Log:
 
 
 @frozen(kw_only=True)
+class LatencySettings:
+    """Targets of stages in milliseconds, where they are to be other than the shipped ones."""
+
+    target_ms: dict[str, Decimal] = Factory(dict)
+
+
+@frozen(kw_only=True)
+class Metrics:
+    """Where the metrics file is written every 15 s for a collector; empty: nowhere."""
+
+    textfile: str = ""
+
+
+@frozen(kw_only=True)
 class NotifySink:
     """Where alerts go. ``kind``: pushover, telegram, webhook (``url``) or exec (``command``).
 
@@ -288,6 +302,8 @@ class Settings:
     protect_for: dict[str, ProtectGroup] = Factory(dict)
     shutdown: Shutdown = Shutdown()
     log: Log = Log()
+    latency: LatencySettings = Factory(LatencySettings)
+    metrics: Metrics = Metrics()
     notify: Notify = Factory(Notify)
     payroll: PayrollPolicy = Factory(PayrollPolicy)
     hedge: tuple[str, ...] = ()

@@ -49,6 +49,7 @@ _SILENT = (
     facts.EquitySeen,
     facts.EquityMarked,
     facts.CancelAsked,
+    facts.CommandDone,
     facts.FrameRefused,
     facts.Checkpoint,
 )

@@ -19,6 +19,7 @@ from lowcap.control.server import Handler
 from lowcap.core.errors import CommandError
 from lowcap.observe.catalog import Entry, filled_in, parse_catalog
 from lowcap.observe.journal import journal_fields
+from lowcap.observe.logs import row_in
 
 ROWS_MAX = 500
 LOOKED_AT_ONCE = 250
@@ -56,8 +57,8 @@ class LogCommands:
         keep = keep_for("logs", params)
         count = min(count, ROWS_MAX)
         if after := params.get("after"):
-            return await _picked(ring.behind(str(after)), count, keep)
-        return (await _picked(ring.rows()[::-1], count, keep))[::-1]
+            return await _picked(ring.lines_behind(str(after)), count, keep)
+        return (await _picked(ring.lines()[::-1], count, keep))[::-1]
 
     def _show(self, cursor: str) -> Json:
         """One record in full, with what the catalog says of its kind."""
@@ -76,10 +77,11 @@ class LogCommands:
         }
 
 
-async def _picked(rows: list[Json], count: int, keep: Keep) -> list[Json]:
+async def _picked(lines: list[bytes], count: int, keep: Keep) -> list[Json]:
     """The first ``count`` rows that ``keep`` lets through; frames are taken in between."""
     found: list[Json] = []
-    for number, row in enumerate(rows, 1):
+    for number, line in enumerate(lines, 1):
+        row = row_in(line)
         if keep(row):
             found.append(row)
             if len(found) == count:

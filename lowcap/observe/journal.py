@@ -39,7 +39,7 @@ class JournalSink:
         self._untold = 0
         self.dropped = 0
 
-    def write(self, row: Json) -> None:
+    def write(self, row: Json, line: bytes) -> None:
         """Send one row; the first that gets through again says how many did not."""
         if not self._send(journal_fields(row)):
             self.dropped += 1

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 import trio
+from loguru import logger
 
 from lowcap.actions import Parts, whole_number
 from lowcap.config_tree import shipped
@@ -93,8 +94,15 @@ async def _picked(lines: list[bytes], count: int, keep: Keep) -> list[Json]:
 
 @cache
 def catalog() -> dict[str, Entry]:
-    """The catalog that comes with lowcap, installed or in a checkout."""
+    """The catalog that comes with lowcap, installed or in a checkout.
+
+    Empty where it cannot be read: a daemon trades without explanations, too.
+    """
     path = shipped(f"systemd/{_CATALOG}")
     if not path.exists():
         path = shipped(f"contrib/systemd/{_CATALOG}")
-    return parse_catalog(path.read_text(encoding="utf-8"))
+    try:
+        return parse_catalog(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        logger.warning("{}", f"no explanations of log records: {path}: {error}")
+        return {}

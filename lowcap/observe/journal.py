@@ -96,6 +96,7 @@ def journal_fields(row: Json) -> dict[str, str]:
     more: dict[str, str] = dict(row["fields"])
     traceback = more.pop("TRACEBACK", "")
     fields = {
+        **{name: value for name, value in more.items() if _FIELD.fullmatch(name)},
         "MESSAGE": row["text"] + (f"\n{traceback}" if traceback else ""),
         "MESSAGE_ID": row["message_id"],
         "PRIORITY": str(_PRIORITY.get(row["level"], _CRITICAL)),
@@ -110,7 +111,6 @@ def journal_fields(row: Json) -> dict[str, str]:
         "LOWCAP_FOLDER": row["folder"],
         "LOWCAP_SYMBOL": row["symbol"],
         "LOWCAP_CURSOR": row["cursor"],
-        **{name: value for name, value in more.items() if _FIELD.fullmatch(name)},
     }
     return {name: value for name, value in fields.items() if value}
 

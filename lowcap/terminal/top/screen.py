@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -29,7 +30,7 @@ from lowcap.control.client import socket_candidates
 from lowcap.control.protocol import Json
 from lowcap.core.errors import CommandError, LowcapError
 from lowcap.terminal.table import wants_colour
-from lowcap.terminal.top.ask import Call, CancelCalls, Effect, Leave, Redraw, Refresh
+from lowcap.terminal.top.ask import Call, CancelCalls, Child, Effect, Leave, Redraw, Refresh
 from lowcap.terminal.top.frame import screen
 from lowcap.terminal.top.model import Model
 from lowcap.terminal.top.seat import Seat
@@ -70,13 +71,15 @@ def run_top(params: Json, options: Options) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise CommandError("top needs a terminal", hint="lowcapctl status")
     places = socket_candidates(options.socket, os.environ)
-    return trio.run(_Top(places, wants_colour(options.colour, os.environ)).main)
+    top = _Top(places, options.socket, wants_colour(options.colour, os.environ))
+    return trio.run(top.main)
 
 
 class _Top:
     """One run of the screen."""
 
-    def __init__(self, places: list[Path], colour: bool) -> None:
+    def __init__(self, places: list[Path], socket: str, colour: bool) -> None:
+        self._socket = socket
         self._model = Model()
         self._seat = Seat(self._model)
         self._watch = Watch(places, self._model, self._changed, self._shows_settings)
@@ -157,6 +160,9 @@ class _Top:
         if isinstance(effect, Call):
             self._seat.asked(effect)
             self._nursery.start_soon(self._call, effect)
+        elif isinstance(effect, Child):
+            self._seat.asked(effect)
+            self._nursery.start_soon(self._run_child, effect)
         elif isinstance(effect, Leave):
             self._leave(effect.code)
         elif isinstance(effect, Refresh):
@@ -182,6 +188,25 @@ class _Top:
             self._seat.cancelled(call)
         for effect in effects:
             self._carry_out(effect)
+        self._draw()
+
+    async def _run_child(self, child: Child) -> None:
+        """A program beside us, its output for the screen; it has no terminal to ask or to spoil."""
+        places = ["--socket", self._socket] if self._socket else []
+        command = [sys.executable, "-m", "lowcap.terminal.main", *places, *child.words]
+        with trio.CancelScope() as scope:
+            self._calls.add(scope)
+            try:
+                done = await trio.run_process(
+                    command, stdin=subprocess.DEVNULL, capture_stdout=True, capture_stderr=True,
+                    check=False, start_new_session=True,
+                )  # fmt: skip
+                text = (done.stdout + done.stderr).decode(errors="replace")
+                self._seat.printed(child, text, done.returncode)
+            finally:
+                self._calls.discard(scope)
+        if scope.cancelled_caught:
+            self._seat.cancelled(child)
         self._draw()
 
     async def _obey_signals(self) -> None:

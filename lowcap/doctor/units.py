@@ -16,6 +16,7 @@ from lowcap.core.errors import CommandError
 from lowcap.doctor.findings import Finding, fail, ok, warn
 
 SERVICE, SOCKET = "lowcapd.service", "lowcapd.socket"
+TMPFILES = "lowcap.tmpfiles.conf"
 PREFIX, USER = "/opt/lowcap", "lowcap"
 # Where systemd looks, best first; $SYSTEMD_UNIT_PATH stands before or instead, as with systemd.
 UNIT_PATH = (
@@ -31,13 +32,18 @@ _ROOT_PATH = re.compile(r"/[A-Za-z0-9_./@+-]*")
 _NAME = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
 _INSTANCE = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]{0,40}")
 # Paths are compared by what they lead to, not by their letters.
-_PATHS = frozenset({"ExecStart", "ReadWritePaths", "LoadCredential", "ListenStream", "User"})
+_PATHS = frozenset(
+    {
+        *("ExecStart", "ReadWritePaths", "LoadCredential", "ListenStream", "WorkingDirectory"),
+        *("User", "SocketUser"),
+    }
+)
 _NOT_HARDENING = frozenset(
     {
         *("Type", "NotifyAccess", "ExecReload", "Group", "Sockets", "WatchdogSec", "Restart"),
         *("RestartSec", "RestartPreventExitStatus", "TimeoutStopSec", "StateDirectory"),
         *("ConfigurationDirectory", "RuntimeDirectory", "RuntimeDirectoryMode"),
-        *("RuntimeDirectoryPreserve", "WorkingDirectory", "LogNamespace"),
+        *("RuntimeDirectoryPreserve", "LogNamespace"),
     }
 )
 
@@ -86,6 +92,8 @@ def rendered(name: str, place: Place) -> str:
         text = re.sub(rf"(?m)^(d \S+ +\d+) {USER} ", rf"\g<1> {place.user} ", text)
     if place.instance:
         text = text.replace("%i", place.instance)
+        if name == TMPFILES:
+            text = text.replace("/etc/lowcap", f"/etc/lowcap-{place.instance}")
     return text
 
 

@@ -47,6 +47,8 @@ _NOT_HARDENING = frozenset(
     }
 )
 
+_BLANK = " \t\r"
+
 Directives = dict[tuple[str, str], list[str]]
 
 
@@ -116,8 +118,8 @@ def directives(text: str) -> Directives:
     """The settings of a unit file by section and key; an empty value takes back those before."""
     found: Directives = {}
     section, joined = "", ""
-    for raw in text.splitlines():
-        line = joined + raw.strip()
+    for raw in text.split("\n"):
+        line = joined + raw.strip(_BLANK)
         joined = ""
         if not line or line[0] in "#;":
             continue
@@ -126,7 +128,7 @@ def directives(text: str) -> Directives:
         elif line.startswith("["):
             section = line.strip("[]")
         elif "=" in line:
-            key, value = (part.strip() for part in line.split("=", 1))
+            key, value = (part.strip(_BLANK) for part in line.split("=", 1))
             values = found.setdefault((section, key), [])
             if not value:
                 values.clear()

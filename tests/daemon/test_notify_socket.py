@@ -171,6 +171,11 @@ def test_a_desk_that_hangs_starves_the_watchdog(tmp_path: Path, notify: NotifySo
         notify.during(1)
         assert _beats(notify.during(3)) == 0  # twice the watchdog's time: systemd would end it
         assert call(tmp_path, "version")  # and yet the loop itself is alive
+        service.send(signal.SIGABRT)  # as systemd does now
+        assert service.wait(10) == -signal.SIGABRT
+        told = service.log.read_text()
+        assert "Fatal Python error: Aborted" in told
+        assert "Current thread" in told
     finally:
         service.stop()
 

@@ -1,6 +1,6 @@
 """START HERE. The daemon opens its rooms in order, waits, and leaves in order.
 
-    market ─ ledger ─ control ─ venue ─ intake
+    market ─ alerts ─ ledger ─ control ─ venue ─ intake
 
 Each room is a service nursery: what an inner room still needs while it cleans
 up dies only after it. The picture is in docs/architecture.md.
@@ -52,12 +52,13 @@ async def run_daemon(
         house = build(settings, around, market)
         begin_run(house)
         _leave_word(house, market)
-        async with ledger_room(house), control_room(house), venue_room(house):
+        async with alerts_room(house), ledger_room(house), control_room(house), venue_room(house):
             async with trio.open_nursery() as intake:
                 house.intake.open(intake)
                 if settings.caps.enabled:
                     intake.start_soon(house.caps.run)
                 intake.start_soon(tell_systemd, house, around.systemd)
+                intake.start_soon(house.gauges.run)
                 task_status.started(house.commands)
                 await stop.wait()
                 house.desk.stopping = True
@@ -79,6 +80,19 @@ def _leave_word(house: House, market: Market) -> None:
     except OSError as error:
         why = f"{folder / VENUE_FILE}: {error.strerror}"
         house.desk.alarm("venue-file", why, "panic --direct will go by config.toml")
+
+
+@asynccontextmanager
+async def alerts_room(house: House) -> AsyncIterator[None]:
+    """The sinks of alerts: outside of the ledger, so that its last record is told too."""
+    alerts = house.parts.alerts
+    async with open_service_nursery() as nursery:
+        nursery.start_soon(alerts.run)
+        try:
+            yield
+        finally:
+            await alerts.drain()
+            await alerts.aclose()
 
 
 @asynccontextmanager
@@ -109,6 +123,7 @@ async def control_room(house: House) -> AsyncIterator[None]:
     """The operators' socket, where there is one."""
     server = ControlServer(house.commands)
     house.commands.publisher = server
+    house.gauges.clients = lambda: server.clients
     house.around.ring.on_record = lambda line: server.publish("logs", line)
     house.intake.listeners.append(partial(_tail, server))
     async with open_service_nursery() as nursery:

@@ -65,7 +65,7 @@ def run_program(
         clock=clock,
         state_dir=folder,
         environ=environ,
-        ring=set_up_logging(settings.log.level, environ),
+        ring=set_up_logging(settings.log.level, environ, folder=folder, mode=settings.mode),
         config_hash=digest,
         listener=listener,
         reload=lambda: load(config_path, environ),
@@ -79,11 +79,13 @@ def run_program(
         refused = _first(group)
     except* Exception as group:
         # A broken invariant: said in full, then systemd restarts us into recovery.
-        logger.opt(exception=group).critical("{}", "the daemon ends: internal error")
+        told = logger.opt(exception=group).bind(kind="daemon.failed")
+        told.critical("{}", "the daemon ends: internal error")
     finally:
         if not is_handed_over(environ):
             # systemd's own socket stays: clients queue on it until the next daemon comes.
             path.unlink(missing_ok=True)
+        around.ring.close()
         around.systemd.close()
         lock.close()
     if refused is not None:
@@ -129,7 +131,8 @@ async def _once(commands: Commands, stop: trio.Event, wait_s: float) -> int:
     recovered = parts.keeper.recovered.is_set()
     if not recovered:
         why = "; ".join(f"{h.name}: {h.reason}" for h in parts.desk.book.state.holds.values())
-        logger.error("{}", f"not ready after {wait_s:g} s ({why})")
+        told = logger.bind(kind="daemon.not-ready")
+        told.error("{}", f"not ready after {wait_s:g} s ({why})")
     stop.set()
     return 0 if recovered else EXIT_UNAVAILABLE
 
@@ -145,7 +148,8 @@ async def _obey_signals(stop: trio.Event, commands: Commands, systemd: Systemd) 
             elif stop.is_set():
                 os._exit(EXIT_INTERRUPTED)
             else:
-                logger.info("{}", f"{signal.Signals(number).name}: leaving in order")
+                told = logger.bind(kind="daemon.signal")
+                told.info("{}", f"{signal.Signals(number).name}: leaving in order")
                 stop.set()
 
 
@@ -173,14 +177,16 @@ def _reload(commands: Commands) -> str:
         done = reload(commands.parts, "SIGHUP")
     except ConfigError as error:
         for fault in error.faults:
-            logger.error("{}", f"not reloaded: {fault}")
+            logger.bind(kind="config.refused").error("{}", f"not reloaded: {fault}")
         told = "; ".join(error.faults)[:400]
         commands.parts.desk.alarm("reload", told, "lowcapd check")
         return told
     if done.needs_restart:
-        logger.warning("{}", f"changed, but needs a restart: {', '.join(done.needs_restart)}")
+        restart = logger.bind(kind="config.needs-restart")
+        restart.warning("{}", f"changed, but needs a restart: {', '.join(done.needs_restart)}")
     if not done.changed:
-        logger.info("{}", "reloaded: nothing that takes effect has changed")
+        unchanged = logger.bind(kind="config.unchanged")
+        unchanged.info("{}", "reloaded: nothing that takes effect has changed")
     return ""
 
 

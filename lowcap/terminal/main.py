@@ -17,17 +17,20 @@ from lowcap.control.client import CallFailed, Connection, socket_candidates
 from lowcap.control.commands import COMMANDS, Command
 from lowcap.control.protocol import EXIT_OF_CODE, Json
 from lowcap.core.errors import LowcapError
+from lowcap.terminal.logs import short_lines
 from lowcap.terminal.money import csv_text
 from lowcap.terminal.news import frame_lines
 from lowcap.terminal.output import OutputGone, cell, complain, finish, json_text, say
 from lowcap.terminal.parse import Group, click_command, given_only
-from lowcap.terminal.render import ROW_KEYS, event_lines, log_lines, page_of, render
+from lowcap.terminal.render import ROW_KEYS, event_lines, page_of, render, rows_of
 from lowcap.terminal.table import Style, terminal_columns, wants_colour
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 TIMEOUT_S = 10.0
 SLOW_COMMANDS_S = {"panic": 120.0, "close": 60.0}
 PIPE_COLUMNS = 10_000
+# Commands whose rows may be had as CSV, and the page that is nothing else.
+CSV_PAGES = {"trades": "trades export", "latency": "latency export"}
 
 
 class Options:
@@ -155,8 +158,10 @@ def run_command(command: Command, params: Json, options: Options) -> int:
         from importlib import import_module
 
         module, _, function = command.local.partition(":")
-        code: int = getattr(import_module(f"lowcap.terminal.{module}"), function)(params, options)
-        return code
+        carry_out = getattr(import_module(f"lowcap.terminal.{module}"), function)
+        code: int | None = carry_out(params, options)
+        if code is not None:
+            return code
     connection = Connection(places, options.patience_s(command))
     try:
         if command.danger:
@@ -179,7 +184,8 @@ def run_command(command: Command, params: Json, options: Options) -> int:
             _follow(command, connection, options)
     finally:
         connection.close()
-    return 0
+    # An answer that says of itself that all is not well.
+    return EXIT_FAILED if isinstance(value, dict) and value.get("ok") is False else 0
 
 
 def _confirmed(failure: CallFailed) -> bool:
@@ -200,13 +206,17 @@ def _print(command: Command, params: Json, value: Any, options: Options) -> None
         return
     page = page_of(command, params)
     keys = ROW_KEYS.get(page)
-    if keys and command.name == "trades" and ("csv" in params or page == "trades export"):
+    if page == "metrics" and "prom" in params:
+        say(value["text"].removesuffix("\n"))
+        return
+    if keys and command.name in CSV_PAGES and ("csv" in params or page == CSV_PAGES[command.name]):
         say(csv_text(value, keys).removesuffix("\n"))
         return
-    if isinstance(value, list) and keys and not sys.stdout.isatty() and not command.stream:
+    value_rows = rows_of(page, value)
+    if value_rows is not None and keys and not sys.stdout.isatty() and not command.stream:
         if options.header:
             say("\t".join(keys))
-        for row in value:
+        for row in value_rows:
             say("\t".join(cell(row.get(key)) for key in keys))
         return
     style = Style(wants_colour(options.colour, os.environ))
@@ -234,7 +244,7 @@ def _follow(command: Command, connection: Connection, options: Options) -> None:
 
 def _followed(command: Command, event: Json, style: Style) -> list[str]:
     if command.name == "logs":
-        return log_lines(event, style, _columns(command))
+        return short_lines(event, style, _columns(command))
     if command.name == "feed":
         return frame_lines(event, style, _columns(command))
     return event_lines(event, style, _columns(command))

@@ -282,19 +282,20 @@ def check_installed(instance: str, environ: Mapping[str, str]) -> list[Finding]:
     return found
 
 
-def config_of_service(environ: Mapping[str, str]) -> str:
+def config_of_service(environ: Mapping[str, str], instance: str = "") -> str:
     """The configuration that the installed service reads; empty where none is installed."""
-    words = _of_installed("ExecStart", environ).split()
+    words = _of_installed("ExecStart", environ, instance).split()
     return words[words.index("--config") + 1] if "--config" in words[:-1] else ""
 
 
-def state_of_service(environ: Mapping[str, str]) -> str:
+def state_of_service(environ: Mapping[str, str], instance: str = "") -> str:
     """The StateDirectory of the installed service; empty where none is installed."""
-    return _of_installed("StateDirectory", environ)
+    return _of_installed("StateDirectory", environ, instance)
 
 
-def _of_installed(key: str, environ: Mapping[str, str]) -> str:
-    path = installed(SERVICE, environ)
+def _of_installed(key: str, environ: Mapping[str, str], instance: str) -> str:
+    name = SERVICE.replace("lowcapd.", "lowcapd@.") if instance else SERVICE
+    path = installed(name, environ)
     if path is None:
         return ""
     try:
@@ -302,4 +303,4 @@ def _of_installed(key: str, environ: Mapping[str, str]) -> str:
         text = "\n".join(part.read_text(encoding="utf-8") for part in parts)
     except (OSError, UnicodeDecodeError):
         return ""
-    return (_of(directives(text), key) or [""])[-1]
+    return (_of(directives(text.replace("%i", instance)), key) or [""])[-1]

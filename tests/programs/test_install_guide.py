@@ -36,6 +36,7 @@ SUBSTITUTED = [
     "apt-get install -y git python3 python3-venv python3-pip",
     "systemd-sysusers",
     "systemd-tmpfiles --create",
+    "journalctl --update-catalog",
     "systemctl daemon-reload",
     "systemctl enable --now lowcapd.socket lowcapd.service",
     "systemctl is-active lowcapd",
@@ -57,7 +58,7 @@ SUBSTITUTED = [
 # Where a person types a word, --yes stands for it.
 CONFIRMED = ("lowcapctl long BTC 300", "lowcapctl close --all", "lowcapctl panic", "lowcapctl arm")
 # What leads into the tree instead of the machine.
-PREFIXED = re.compile(r"(?<![\w/.~-])/(?=(?:opt|etc|usr/local|var/lib|run)/)")
+PREFIXED = re.compile(r"(?<![\w/.~-])/(?=(?:opt|etc|usr/local|usr/lib/systemd|var/lib|run)/)")
 
 
 def commands() -> list[str]:
@@ -97,7 +98,8 @@ class Server:
             "LOWCAP_CAPS__ENABLED": "false",
             **{f"LOWCAP_FEED__{name.upper()}__ENABLED": "false" for name in FEEDS},
         }
-        for name in ("etc/systemd/system", "usr/local/bin", "usr/local/src", "opt", "run", "root"):
+        for name in ("etc/systemd/system", "usr/local/bin", "usr/local/src", "opt", "run", "root",
+                     "var/lib/systemd/catalog"):  # fmt: skip
             (root / name).mkdir(parents=True)
         self._copy_sources()
         self._borrow_packages(root / "opt/lowcap-1")
@@ -128,6 +130,9 @@ class Server:
         scripts = dict.fromkeys(("apt-get", "adduser", "usermod", "journalctl"), "exit 0")
         path = Path(__file__).with_name("systemctl_stand_in.py")
         scripts["systemctl"] = f'{here} exec {python} {path} {self.root} "$@"'
+        if (journalctl := shutil.which("journalctl")) is not None:
+            only = f'case "$1" in --update-catalog) exec {journalctl} --root={self.root} "$1"; esac'
+            scripts["journalctl"] = only
         as_root = os.geteuid() == 0
         for tool, place in (("systemd-sysusers", "sysusers.d"), ("systemd-tmpfiles", "tmpfiles.d")):
             real = shutil.which(tool)
@@ -255,6 +260,9 @@ def _to_dry_mode(server: Server, follow: Follow) -> None:
     assert "7 of 7 held" in tested
     assert (server.root / "opt/lowcap-1/bin/lowcapd").is_file()
     assert not (server.root / "opt/lowcap-1/bin/pytest").exists()
+    if shutil.which("journalctl"):
+        follow("journalctl --update-catalog")
+        assert (server.root / "var/lib/systemd/catalog/database").stat().st_size > 1_000
     assert ": fine (dry mode" in follow("/opt/lowcap/bin/lowcapd check /etc/lowcap/config.toml")
     assert follow("systemctl is-active lowcapd") == "active\n"
     state = server.root / "var/lib/lowcap"
@@ -321,7 +329,14 @@ def _up_and_down(server: Server, follow: Follow) -> None:
     follow("systemctl daemon-reload")
     left = sorted(
         str(path.relative_to(server.root))
-        for folder in ("opt", "etc/systemd", "etc/sysusers.d", "etc/tmpfiles.d", "usr/local/bin")
+        for folder in (
+            "opt",
+            "etc/systemd",
+            "etc/sysusers.d",
+            "etc/tmpfiles.d",
+            "usr/lib",
+            "usr/local/bin",
+        )
         for path in (server.root / folder).rglob("*")
         if not path.is_dir()
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import time
@@ -12,8 +13,17 @@ from typing import Any
 
 import pytest
 import tomli_w
+import trio
+import trio.testing
 
+from lowcap.config import load, shipped
+from lowcap.house import Surroundings
+from lowcap.net.net import MemoryNet
+from lowcap.observe.logs import LogRing
 from lowcap.observe.systemd import Systemd
+from lowcap.paper.feedserver import read_capture
+from lowcap.programs import selftest
+from lowcap.programs.replay import LEAD_MS, ReplayClock
 from tests.daemon.service_kit import NotifySocket, Service, lowcapd
 from tests.long.rig import Process, call, write_config
 
@@ -196,3 +206,39 @@ def test_the_watchdog_is_fed_only_where_it_watches_us(
     environ: dict[str, str], expected_s: float | None
 ) -> None:
     assert Systemd(environ).watchdog_s == expected_s
+
+
+class _Heard(Systemd):
+    """Keeps what would be told: under virtual time nobody could empty a socket."""
+
+    def __init__(self) -> None:
+        super().__init__({"WATCHDOG_USEC": "15000000"})
+        self.told: list[dict[str, str]] = []
+
+    def tell(self, **state: str) -> None:
+        self.told.append(state)
+
+
+def test_the_status_line_follows_a_trade(tmp_path: Path) -> None:
+    line = next(x for x in read_capture([shipped(selftest.CAPTURE)]) if x.feed == selftest.FEED)
+    settings, _ = load(shipped("config.toml"), {})
+    heard = _Heard()
+    around = Surroundings(
+        net=MemoryNet(),
+        clock=ReplayClock(line.t_ms - LEAD_MS),
+        state_dir=tmp_path,
+        environ={},
+        ring=LogRing(),
+        config_hash="x",
+        systemd=heard,
+        sync_in_thread=False,
+    )
+    seen = selftest.Seen()
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    trio.run(selftest._play, line, settings, around, seen, clock=clock)
+    lines = [told["STATUS"] for told in heard.told if told.get("WATCHDOG") == "1"]
+    assert lines[0] == "dry REDUCING (prices), feeds 1/1, 0 positions"
+    assert "dry ACTIVE, feeds 1/1, 0 positions" in lines
+    assert any(re.search(r"1 positions, own work p99 \d+\.\d ms$", text) for text in lines)
+    assert re.search(r" 0 positions, own work p99 ", lines[-1])
+    assert heard.told[-1]["STOPPING"] == "1"

@@ -43,6 +43,7 @@ ROW_KEYS: dict[str, tuple[str, ...]] = {
     "trades list": TRADE_KEYS,
     "trades export": TRADE_KEYS,
     "events": ("seq", "at", "kind", "text"),
+    "events --commands": (*("seq", "at", "body.uid", "body.pid", "body.method", "body.params"),),
     "logs": ("at", "level", "area", "text"),
     **GAUGE_KEYS,
     "prices": PRICE_KEYS,
@@ -69,8 +70,8 @@ def rows_of(page: str, value: Any) -> list[Json] | None:  # noqa: ANN401
 def page_of(command: Command, params: Json) -> str:
     """What shows a command's reply: the command itself, with its action where it has several."""
     action = params.get("action")
-    if command.name == "logs" and not action and params.get("output") == "full":
-        return "logs full"
+    if command.name == "logs" and not action and params.get("output") in ("full", "json"):
+        return f"logs {params['output']}"
     return f"{command.name} {action}" if action else command.name
 
 
@@ -123,7 +124,7 @@ def _status(value: Json, style: Style, columns: int) -> list[str]:
     if value.get("stopped_by") == "stop file":
         lines.append(style(f"stop file: {plain(value['stop_file'])}", "bad"))
     if value["paused_symbols"]:
-        names = ", ".join(value["paused_symbols"])
+        names = plain(", ".join(value["paused_symbols"]))
         lines.append(style(f"paused until you resume: {names}", "warn"))
     for row in value.get("foreign", ()):
         if not row["ignored"]:
@@ -134,7 +135,7 @@ def _status(value: Json, style: Style, columns: int) -> list[str]:
         lines.append(style(f"{value['unknown_orders']} orders with an unknown outcome", "bad"))
     for feed in value["feeds"]:
         if feed["state"] not in ("up", "off"):
-            lines.append(f"feed {feed['name']}: {feed['state']} - {plain(feed['why'])}")
+            lines.append(plain(f"feed {feed['name']}: {feed['state']} - {feed['why']}"))
     if value["ledger"]["fault"]:
         lines.append(style(f"ledger: {plain(value['ledger']['fault'])}", "bad"))
     if not value["recovered"]:
@@ -189,7 +190,7 @@ def _orders(rows: list[Json], style: Style, columns: int) -> list[str]:
             "qty": row["qty"] or "all",
             "price": row["price"] or row["trigger_price"] or "market",
             "status": row["status"],
-            "id": row["client_id"],
+            "id": row["client_id"] or "never an order",
             "reason": plain(row["reason"], 40),
         }
         for row in rows

@@ -90,7 +90,7 @@ class Server:
             "PATH": f"{root}/stand-ins:{root}/usr/local/bin:/usr/bin:/bin",
             "HOME": str(root / "root"),
             "LC_ALL": "C.UTF-8",
-            "LOWCAP_SOCKET": str(root / "run/lowcap/control.sock"),
+            "XDG_RUNTIME_DIR": str(root / "run"),
             "SYSTEMD_UNIT_PATH": f"{root}/etc/systemd/system:",
             # Nothing leaves this machine: pip finds all that the lock files name already there.
             "PIP_NO_INDEX": "1",
@@ -322,7 +322,7 @@ def _up_and_down(server: Server, follow: Follow) -> None:
     for name in list(server.environ):
         if name.startswith("LOWCAP_EXCHANGE__"):
             del server.environ[name]  # the twin trades on paper
-    paper = follow("lowcapctl --socket /run/lowcap-paper/control.sock status")
+    paper = follow("lowcapctl -i paper status")
     assert paper.startswith("DRY")
     assert (server.root / "etc/lowcap-paper/config.d").is_dir()
     follow("rm -r /opt/lowcap-1 /opt/lowcap-2")

@@ -111,6 +111,9 @@ def test_while_every_service_hangs_the_daemon_trades_and_leaves_as_ever(tmp_path
                 outlet.sink.die("as after an hour")
             status = await ask(commands, "status")
             assert sorted(status["alerts"]["dead"]) == sorted(kinds)
+            health = await ask(commands, "health", component="alerts")
+            assert not health["ok"]
+            assert "telegram is dead: as after an hour" in health["components"][0]["text"]
             stage.feeds.send("tokyo", stage.upbit("KAITO"))
             await until(lambda: protected(stage, "KAITOUSDT"), 2)
             before_s = trio.current_time()

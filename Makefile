@@ -9,7 +9,7 @@ $(READY): requirements-dev.lock pyproject.toml setup
 	./setup $(VENV) $(PYTHON)
 	@touch $@
 
-.PHONY: help demo test check format man bench soak kill panic-check panic-race feed-day corpus fault-matrix protection three-days accounts lifecycle conformance clean
+.PHONY: help demo test check format man bench soak kill panic-check panic-race feed-day corpus fault-matrix protection three-days accounts control-storm lifecycle conformance clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -66,6 +66,9 @@ protection: $(READY) ## 500 sessions of a rough market: is there always a stop (
 
 three-days: $(READY) ## 72 hours of trading, cuts and expired keys, twice (about 5 min)
 	$(BIN)/python -m tests.long.three_days
+
+control-storm: $(READY) ## 1,000 hostile clients while halt must be heard at once (about 1 min)
+	$(BIN)/python -m tests.long.control_storm
 
 accounts: $(READY) ## 24 hours of trading whose ledger explains the wallet (2 to 5 min)
 	$(BIN)/python -m tests.long.books_day

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import trio
 from msgspec import Struct, to_builtins
 
+from lowcap.alerts.office import Alerts
 from lowcap.binance.venue import Venue
 from lowcap.control.commands import parse_duration_s
 from lowcap.control.peer import Peer
@@ -27,6 +28,7 @@ from lowcap.execution.keeper import Keeper
 from lowcap.feeds.caps import CapSession
 from lowcap.feeds.session import NewsSession
 from lowcap.flow import Flow
+from lowcap.gauges import Gauges
 from lowcap.intake import Intake
 from lowcap.observe.accounts import Accounts
 from lowcap.observe.logs import LogRing
@@ -54,6 +56,8 @@ class Parts(Struct, kw_only=True):
     reload: Callable[[], tuple[Settings, str]] | None
     traces: TraceIndex
     accounts: Accounts
+    gauges: Gauges
+    alerts: Alerts
     ring: LogRing
     config_hash: str
     started_ms: int

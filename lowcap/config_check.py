@@ -8,6 +8,8 @@ from decimal import Decimal
 from itertools import pairwise
 from urllib.parse import urlsplit
 
+from lowcap.config_measure import measure_faults
+from lowcap.config_notify import notify_faults
 from lowcap.config_protect import protect_faults
 from lowcap.detection.matchers.base import SYMBOL
 from lowcap.detection.matchers.payroll import REGIMES
@@ -118,6 +120,8 @@ def faults_of(settings: Settings) -> list[str]:
         *_numbers(settings),
         *_floor(settings),
         *protect_faults(settings),
+        *measure_faults(settings),
+        *notify_faults(settings.notify, _url_faults),
         *_exchange(settings),
         *stream_base_faults("paper.upstream_url", settings.paper.upstream_url),
         *_feeds(settings),

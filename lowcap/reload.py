@@ -11,12 +11,13 @@ from lowcap.core import facts
 from lowcap.core.errors import CommandError
 from lowcap.core.messages import Changed
 from lowcap.detection.rules import Detector
+from lowcap.observe.logs import set_level
 from lowcap.settings import Settings
 
 # What is read anew at each use, or compiled from settings alone. The rest is wired at start.
 HOT = (
     *("trigger", "hedge", "coin_overrides", "payroll"),
-    *("sizing", "limits", "order", "leverage", "protect", "protect_for"),
+    *("sizing", "limits", "order", "leverage", "protect", "protect_for", "log", "notify"),
 )
 
 
@@ -62,6 +63,8 @@ def take(parts: Parts, fresh: Settings, digest: str, who: str) -> Reloaded:
         coins.override(merged.coin_overrides)
         flow.detector = detector
         desk.take_settings(merged)
+        if "log" in changed:
+            set_level(merged.log.level)
         flow.refresh_enabled()
         parts.keeper.replan()
         desk.record(
@@ -69,6 +72,8 @@ def take(parts: Parts, fresh: Settings, digest: str, who: str) -> Reloaded:
         )
         desk.ledger.sync_now()
         parts.config_hash = digest
+    # Also where nothing of them changed: a sink that was given up may have another key by now.
+    parts.alerts.take(desk.settings.notify)
     return Reloaded(
         config_hash=digest,
         changed=changed,

@@ -25,11 +25,15 @@ MAY_IMPORT = {
     "ledger": {"core"},
     "execution": {"core", "binance", "risk", "ledger", "settings"},
     "control": {"core"},
-    "terminal": {"core", "control", "direct"},
+    "terminal": {"core", "control", "direct", "doctor"},
     # The second shell of flattening: of the rooms below it takes what is pure (test_direct.py
     # holds it to that), so that a one-liner can carry it.
     "direct": {"core", "control", "binance", "execution", "ledger", "risk", "config_tree"},
+    # Looks from outside, without a loop: the blocking road of direct, and the configuration.
+    "doctor": {"core", "control", "direct", "binance", "config", "config_tree", "settings"},
     "observe": {"core"},
+    # Of the feeds it takes how keys are found and kept out of sight.
+    "alerts": {"core", "net", "feeds", "settings", "supervise"},
     "paper": {"core", "net", "binance", "settings"},
 }
 # Clocks, chance and sleeping belong to their seams.
@@ -46,7 +50,18 @@ BANNED_CALLS = {
     "random.randint",
     "random.uniform",
 }
-BANNED_IN = ("core", "net", "feeds", "detection", "risk", "binance", "ledger", "execution", "paper")
+BANNED_IN = (
+    "core",
+    "net",
+    "feeds",
+    "detection",
+    "risk",
+    "binance",
+    "ledger",
+    "execution",
+    "paper",
+    "alerts",
+)
 THREADS_ALLOWED = {"ledger/writer.py", "terminal/repl.py"}
 SECRET = re.compile(r"(?<![0-9A-Za-z])(?:[0-9a-f]{64}|[A-Za-z0-9+/]{86}==)(?![0-9A-Za-z])")
 TEXTS = {".py", ".toml", ".md", ".jsonl", ".sh", ".service", ".socket", ".conf", ".yml"}

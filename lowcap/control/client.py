@@ -7,10 +7,12 @@ import json
 import os
 import socket
 import stat
+import sys
 from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from lowcap.control.cmdline import readable_line
 from lowcap.control.commands import BY_NAME, VIEW
 from lowcap.control.protocol import PROTOCOL, Json, encode, request
 from lowcap.core.errors import LowcapError
@@ -116,8 +118,11 @@ class Connection:
             Unreachable: the connection is gone and nothing was changed.
         """
         self._next_id += 1
+        known = BY_NAME.get(method)
+        changes = known is not None and known.role_for(params) != VIEW
+        typed = readable_line(["lowcapctl", *sys.argv[1:]]) if changes else ""
         try:
-            self._socket.sendall(encode(request(self._next_id, method, params)))
+            self._socket.sendall(encode(request(self._next_id, method, params, typed)))
         except OSError as error:
             why = error.strerror or "it does not read"
             raise Unreachable(

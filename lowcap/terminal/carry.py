@@ -32,8 +32,10 @@ def run_command(command: Command, params: Json, options: Options) -> int:
         from importlib import import_module
 
         module, _, function = command.local.partition(":")
-        code: int = getattr(import_module(f"lowcap.terminal.{module}"), function)(params, options)
-        return code
+        carry_out = getattr(import_module(f"lowcap.terminal.{module}"), function)
+        code: int | None = carry_out(params, options)
+        if code is not None:
+            return code
     if options.watch_s is not None:
         from lowcap.terminal.watch import watch
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import SimpleNamespace
+from typing import Any
 
 from lowcap.control.client import socket_candidates
 from lowcap.control.commands import Command
@@ -19,7 +20,7 @@ COLORS = ("auto", "always", "never")
 SEE = "lowcapctl help"
 
 
-class Options(NamedTuple):
+class Options(SimpleNamespace):
     """What was asked for beside the command; times in seconds.
 
     ``timeout_s`` None is the command's own patience, 0 waits for ever.
@@ -30,7 +31,7 @@ class Options(NamedTuple):
     template: str | None = None
     header: bool = False
     yes: bool = False
-    color: str = "auto"
+    colour: str = "auto"
     socket: str = ""
     instance: str = ""
     timeout_s: float | None = None
@@ -47,7 +48,7 @@ class Options(NamedTuple):
             typed["timeout_s"] = given["timeout_s"]  # 0 was typed
         if given.get("template") is not None:
             typed["template"] = given["template"]
-        made = self._replace(**typed)
+        made = Options(**vars(self) | typed)
         forms = [made.as_json, made.as_csv, made.template is not None]
         if sum(forms) > 1:
             raise CommandError("one of --json, --csv and --format, not several", hint=SEE)

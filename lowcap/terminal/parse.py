@@ -120,7 +120,7 @@ def _completes(kind: str) -> Completes:
 def _kind_of(option: Option) -> click.ParamType[Any] | None:
     if option.file:
         return _Contents()
-    if option.name in ("pct", "usd"):
+    if option.name in ("pct", "usd", "qty", "price"):
         return click.FLOAT
     return click.INT if option.number else None
 

@@ -13,6 +13,8 @@ from lowcap.terminal.options import Options
 from lowcap.terminal.output import cell, json_text, say
 
 PIPE_COLUMNS = 10_000
+# Pages that are nothing but CSV, whatever was asked for.
+CSV_PAGES = ("trades export", "latency export")
 
 
 class Printer:
@@ -50,8 +52,10 @@ class Printer:
                 say(json_text(value, indent=None if compact else 2))
         elif self._template is not None:
             self._by_template(value)
-        elif self._options.as_csv or self._page() == "trades export":
-            self._as_csv(value if isinstance(value, list) else [value])
+        elif self._options.as_csv or self._page() in CSV_PAGES:
+            self._as_csv(self._rows(value))
+        elif "prom" in self._params:
+            say(value["text"].removesuffix("\n"))
         elif not self._as_tabs(value):
             for line in self.lines(value):
                 say(line)
@@ -66,7 +70,7 @@ class Printer:
         if self._options.as_json:
             say(json_text(event))
         elif self._template is not None:
-            self._by_template(event)
+            self._by_template([event])
         elif self._options.as_csv:
             self._as_csv([event])
         else:
@@ -102,10 +106,17 @@ class Printer:
             return ROW_KEYS["events --commands"]
         return ROW_KEYS.get(self._page())
 
+    def _rows(self, value: Any) -> list[Any]:  # noqa: ANN401
+        """The rows of a reply; one that has none is a row itself."""
+        from lowcap.terminal.render import rows_of
+
+        rows = rows_of(self._page(), value)
+        return [value] if rows is None else rows
+
     def _by_template(self, value: Any) -> None:  # noqa: ANN401
         from lowcap.terminal.forms import flat
 
-        for row in value if isinstance(value, list) else [value]:
+        for row in self._rows(value):
             for line in self._template.lines(flat(row)):
                 say(line)
 
@@ -122,14 +133,16 @@ class Printer:
 
     def _as_tabs(self, value: Any) -> bool:  # noqa: ANN401
         """Rows for a pipe; whether it was rows, and a pipe."""
-        if not isinstance(value, list) or self._command.stream or sys.stdout.isatty():
+        if self._command.stream or sys.stdout.isatty():
             return False
-        keys = self._keys()
-        if not keys:
+        from lowcap.terminal.render import rows_of
+
+        keys, rows = self._keys(), rows_of(self._page(), value)
+        if not keys or rows is None:
             return False
         if self._options.header:
             say("\t".join(keys))
-        for row in value:
+        for row in rows:
             say("\t".join(cell(row.get(key)) for key in keys))
         return True
 
@@ -138,15 +151,18 @@ class Printer:
             from lowcap.terminal.news import frame_lines
 
             return frame_lines(event, self._style(), self._columns())
-        from lowcap.terminal.render import event_lines, log_lines
+        if self._command.name == "logs":
+            from lowcap.terminal.logs import short_lines
 
-        made = log_lines if self._command.name == "logs" else event_lines
-        return made(event, self._style(), self._columns())
+            return short_lines(event, self._style(), self._columns())
+        from lowcap.terminal.render import event_lines
+
+        return event_lines(event, self._style(), self._columns())
 
     def _style(self) -> Any:  # noqa: ANN401
         from lowcap.terminal.table import Style, wants_colour
 
-        return Style(wants_colour(self._options.color, os.environ))
+        return Style(wants_colour(self._options.colour, os.environ))
 
     def _columns(self) -> int:
         """Records in a pipe are a line each, however long."""

@@ -87,7 +87,7 @@ def test_commands_options_and_choices_need_no_daemon(tmp_path: Path) -> None:
         ("lowcapctl close ", ["PEPEUSDT", "BTCUSDT"]),  # as the daemon ranks them
         ("lowcapctl close b", ["BTCUSDT"]),
         ("lowcapctl long pe", ["PEPEUSDT"]),
-        ("lowcapctl trade BTC s", ["short"]),
+        ("lowcapctl trade BTC s", ["short", "sell"]),
         ("lowcapctl feed tail t", ["tokyo", "toa_news"]),
         ("lowcapctl feed tail ", ["tokyo", "toa_news"]),  # no word that a shell would have to quote
         ("lowcapctl trigger show ", ["elon_btc"]),

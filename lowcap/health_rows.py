@@ -7,10 +7,12 @@ from typing import Any
 
 from lowcap.actions import Parts
 from lowcap.core.messages import TradingState
+from lowcap.execution.desk import AUTO
 from lowcap.feeds.session import NewsSession
 from lowcap.flow import BATCH_MAX, DROPPED, STALE
 from lowcap.observe.process import read_process
 from lowcap.risk.gate import CLOCK_OFFSET_MS_MAX
+from lowcap.rows import stop_of
 
 Json = dict[str, Any]
 LAG_MS_MAX = 250.0
@@ -68,6 +70,8 @@ def components(parts: Parts) -> Iterator[Json]:
     offset = venue.offset_ms
     fine = abs(offset) <= CLOCK_OFFSET_MS_MAX
     yield _row("clock", "clock", fine, f"{offset:+d} ms, {CLOCK_OFFSET_MS_MAX} ms at most")
+    yield _protection(parts)
+    yield _holds(parts)
     for feed in parts.feeds:
         yield _feed(feed)
     yield _caps(parts)
@@ -90,6 +94,28 @@ def _inner(parts: Parts) -> Iterator[Json]:
     yield _row("log", "log", not lost, f"{lost} records not taken by the journal")
     if gauges.fault:
         yield _row("metrics", "metrics", False, gauges.fault)
+
+
+def _protection(parts: Parts) -> Json:
+    """Every position has its stop, and no order is in doubt."""
+    desk = parts.desk
+    bare = [p.symbol for p in desk.book.open_positions() if stop_of(desk, p) is None]
+    unknown = [order.client_id for order in desk.book.unknown_orders()]
+    faults = [f"no confirmed stop: {', '.join(bare)}"] if bare else []
+    faults += [f"unknown outcome: {', '.join(unknown)}"] if unknown else []
+    return _row("protection", "orders", not faults, "; ".join(faults) or "every stop confirmed")
+
+
+def _holds(parts: Parts) -> Json:
+    """Holds that neither an operator placed nor their own cause lifts again."""
+    holds = parts.desk.book.state.holds.values()
+    told = [f"{h.name}: {h.reason}" for h in holds if h.who != AUTO and not is_operator(h.who)]
+    return _row("holds", "risk", not told, "; ".join(told) or "none that needs a look")
+
+
+def is_operator(who: str) -> bool:
+    """Whether a hold is an operator's own wish, and so no fault."""
+    return who.startswith("uid ")
 
 
 def _feed(feed: NewsSession) -> Json:

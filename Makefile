@@ -39,6 +39,7 @@ bench: $(READY) ## detection, wire to wire, a flood, orders, the gate, start-up:
 	$(BIN)/python -m bench.orders
 	$(BIN)/python -m bench.gate
 	$(BIN)/python -m bench.startup
+	$(BIN)/python -m bench.latency
 
 soak: $(READY) ## ten minutes of looping news: trades, memory, log (10 min)
 	$(BIN)/python -m tests.long.soak

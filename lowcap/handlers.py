@@ -80,8 +80,8 @@ class Commands:
         self._records: deque[Record] = deque(maxlen=EVENTS_KEPT)
         self._operators: deque[Record] = deque(maxlen=COMMANDS_KEPT)
         self._news = NewsCommands(self._ready)
-        self._orders = OrderCommands(self._ready)
         self._sessions = SessionCommands(self._ready, lambda: self.publisher)
+        self._orders = OrderCommands(self._ready)
         self._own_work_us: deque[float] = deque(maxlen=1_000)
         self.handlers: dict[str, Handler] = {
             "status": self._status,

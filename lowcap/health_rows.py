@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lowcap.actions import Parts
+from lowcap.core.clock import NS_PER_MS
 from lowcap.core.messages import TradingState
 from lowcap.execution.desk import AUTO
 from lowcap.feeds.session import NewsSession
@@ -58,7 +59,7 @@ def components(parts: Parts) -> Iterator[Json]:
     text = _trip("up", venue.socket.round_trip_ms) if up else "down: orders go by REST"
     yield _row("order-socket", "venue", up, text)
     held = desk.book.state.holds.get("venue")
-    text = held.reason if held else _trip("answers", venue.round_trip_ms)
+    text = held.reason if held else _trip("answers", venue.round_trip_ms or None)
     yield _row("rest", "venue", held is None, text)
     held = desk.book.state.holds.get("user-stream")
     up = keeper.user_stream_up and held is None
@@ -70,7 +71,11 @@ def components(parts: Parts) -> Iterator[Json]:
     offset = venue.offset_ms
     fine = abs(offset) <= CLOCK_OFFSET_MS_MAX
     yield _row("clock", "clock", fine, f"{offset:+d} ms, {CLOCK_OFFSET_MS_MAX} ms at most")
-    yield _protection(parts)
+    bare = [p.symbol for p in desk.book.open_positions() if stop_of(desk, p) is None]
+    text = f"no confirmed stop: {', '.join(bare)}" if bare else "every position has its stop"
+    yield _row("protection", "positions", not bare, text)
+    doubt = len(desk.book.unknown_orders())
+    yield _row("outcomes", "positions", not doubt, f"{doubt} orders in doubt")
     yield _holds(parts)
     for feed in parts.feeds:
         yield _feed(feed)
@@ -85,7 +90,7 @@ def _inner(parts: Parts) -> Iterator[Json]:
     text = ", ".join(f"{name} {each.state.value}" for name, each in tripped.items())
     yield _row("breakers", "breakers", not tripped, text or "all closed")
     dropped = flow.counts[DROPPED]
-    text = f"batch {len(flow.batch)} of {BATCH_MAX} waiting, {dropped} dropped"
+    text = f"{len(flow.batch)} of {BATCH_MAX} waiting, {dropped} dropped"
     yield _row("batch", "pipeline", len(flow.batch) < BATCH_MAX, text)
     lag_ms = gauges.lag_ms
     text = f"{lag_ms:.1f} ms at most in the last minute"
@@ -94,16 +99,6 @@ def _inner(parts: Parts) -> Iterator[Json]:
     yield _row("log", "log", not lost, f"{lost} records not taken by the journal")
     if gauges.fault:
         yield _row("metrics", "metrics", False, gauges.fault)
-
-
-def _protection(parts: Parts) -> Json:
-    """Every position has its stop, and no order is in doubt."""
-    desk = parts.desk
-    bare = [p.symbol for p in desk.book.open_positions() if stop_of(desk, p) is None]
-    unknown = [order.client_id for order in desk.book.unknown_orders()]
-    faults = [f"no confirmed stop: {', '.join(bare)}"] if bare else []
-    faults += [f"unknown outcome: {', '.join(unknown)}"] if unknown else []
-    return _row("protection", "orders", not faults, "; ".join(faults) or "every stop confirmed")
 
 
 def _holds(parts: Parts) -> Json:
@@ -121,9 +116,8 @@ def is_operator(who: str) -> bool:
 def _feed(feed: NewsSession) -> Json:
     status = feed.status
     well = status.state in ("up", "off")
-    text = f"{status.state} {status.why}".rstrip()
-    if well and status.state == "up":
-        text = _trip(text, status.round_trip_ms)
+    text = _trip(status.state, status.round_trip_ms) if status.state == "up" else status.state
+    text += f"; {status.why}" if status.why else ""
     return _row(f"feed:{status.name}", "feed", well, text)
 
 
@@ -187,6 +181,7 @@ def stats(parts: Parts) -> Json:
                 "waiting": len(flow.batch),
                 "most": BATCH_MAX,
                 "peak": flow.batch_peak,
+                "oldest_ms": _oldest_ms(parts),
                 "dropped": flow.counts[DROPPED],
             },
             "capture": {"waiting": parts.intake.recorder.status().waiting},
@@ -195,6 +190,12 @@ def stats(parts: Parts) -> Json:
         "loop_lag_ms": round(gauges.lag_ms, 2),
         "links": links(parts),
     }
+
+
+def _oldest_ms(parts: Parts) -> int | None:
+    """How long ago the frame came that waits longest for its turn; None where none waits."""
+    batch = parts.flow.batch
+    return parts.desk.now_ms() - batch[0].item.received_ns // NS_PER_MS if batch else None
 
 
 def process_row(parts: Parts) -> Json:

@@ -109,6 +109,12 @@ class Connection:
             )
         return hello
 
+    @property
+    def daemon_uid(self) -> int:
+        """The user that the daemon runs as, by the kernel's word."""
+        raw = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        return int.from_bytes(raw[4:8], sys.byteorder)
+
     def call(self, method: str, params: Json) -> object:
         """Send one request and wait for its reply.
 

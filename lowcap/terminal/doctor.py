@@ -14,5 +14,6 @@ def doctor(params: Json, options: Options) -> int:
     from lowcap.doctor.checkup import check_all
     from lowcap.doctor.findings import report
 
-    found = check_all(options.places(), str(params.get("config") or ""), os.environ)
+    places = options.places()
+    found = check_all(places, str(params.get("config") or ""), os.environ)
     return show_findings(report(found), options)

@@ -70,8 +70,8 @@ def rows_of(page: str, value: Any) -> list[Json] | None:  # noqa: ANN401
 def page_of(command: Command, params: Json) -> str:
     """What shows a command's reply: the command itself, with its action where it has several."""
     action = params.get("action")
-    if command.name == "logs" and not action and params.get("output") == "full":
-        return "logs full"
+    if command.name == "logs" and not action and params.get("output") in ("full", "json"):
+        return f"logs {params['output']}"
     return f"{command.name} {action}" if action else command.name
 
 
@@ -124,7 +124,7 @@ def _status(value: Json, style: Style, columns: int) -> list[str]:
     if value.get("stopped_by") == "stop file":
         lines.append(style(f"stop file: {plain(value['stop_file'])}", "bad"))
     if value["paused_symbols"]:
-        names = ", ".join(value["paused_symbols"])
+        names = plain(", ".join(value["paused_symbols"]))
         lines.append(style(f"paused until you resume: {names}", "warn"))
     for row in value.get("foreign", ()):
         if not row["ignored"]:
@@ -135,7 +135,7 @@ def _status(value: Json, style: Style, columns: int) -> list[str]:
         lines.append(style(f"{value['unknown_orders']} orders with an unknown outcome", "bad"))
     for feed in value["feeds"]:
         if feed["state"] not in ("up", "off"):
-            lines.append(f"feed {feed['name']}: {feed['state']} - {plain(feed['why'])}")
+            lines.append(plain(f"feed {feed['name']}: {feed['state']} - {feed['why']}"))
     if value["ledger"]["fault"]:
         lines.append(style(f"ledger: {plain(value['ledger']['fault'])}", "bad"))
     if not value["recovered"]:

@@ -13,8 +13,8 @@ from lowcap.terminal.options import Options
 from lowcap.terminal.output import cell, json_text, say
 
 PIPE_COLUMNS = 10_000
-# Pages that are nothing but CSV, whatever was asked for.
-CSV_PAGES = ("trades export", "latency export")
+# Pages that are nothing else than comma-separated values.
+CSV_PAGES = ("trades export",)
 
 
 class Printer:
@@ -52,10 +52,11 @@ class Printer:
                 say(json_text(value, indent=None if compact else 2))
         elif self._template is not None:
             self._by_template(value)
-        elif self._options.as_csv or self._page() in CSV_PAGES:
-            self._as_csv(self._rows(value))
-        elif "prom" in self._params:
+        elif self._page() == "metrics" and self._params.get("prom"):
             say(value["text"].removesuffix("\n"))
+        elif self._options.as_csv or self._page() in CSV_PAGES:
+            rows = self._rows(value)
+            self._as_csv([value] if rows is None else rows)
         elif not self._as_tabs(value):
             for line in self.lines(value):
                 say(line)
@@ -106,17 +107,16 @@ class Printer:
             return ROW_KEYS["events --commands"]
         return ROW_KEYS.get(self._page())
 
-    def _rows(self, value: Any) -> list[Any]:  # noqa: ANN401
-        """The rows of a reply; one that has none is a row itself."""
+    def _rows(self, value: Any) -> list[Json] | None:  # noqa: ANN401
         from lowcap.terminal.render import rows_of
 
-        rows = rows_of(self._page(), value)
-        return [value] if rows is None else rows
+        return rows_of(self._page(), value)
 
     def _by_template(self, value: Any) -> None:  # noqa: ANN401
         from lowcap.terminal.forms import flat
 
-        for row in self._rows(value):
+        rows = self._rows(value)
+        for row in [value] if rows is None else rows:
             for line in self._template.lines(flat(row)):
                 say(line)
 
@@ -133,12 +133,8 @@ class Printer:
 
     def _as_tabs(self, value: Any) -> bool:  # noqa: ANN401
         """Rows for a pipe; whether it was rows, and a pipe."""
-        if self._command.stream or sys.stdout.isatty():
-            return False
-        from lowcap.terminal.render import rows_of
-
-        keys, rows = self._keys(), rows_of(self._page(), value)
-        if not keys or rows is None:
+        rows, keys = self._rows(value), self._keys()
+        if rows is None or not keys or self._command.stream or sys.stdout.isatty():
             return False
         if self._options.header:
             say("\t".join(keys))

@@ -97,5 +97,11 @@ LOOK: tuple[Command, ...] = (
         ),
         stream=True,
     ),
+    Command(
+        "top",
+        "the full screen: overview, positions, logs, settings; ? in it tells the keys",
+        examples=("top",),
+        local="top.screen:run_top",
+    ),
     Command("version", "daemon and client versions", examples=("version",)),
 )

@@ -111,7 +111,7 @@ def _start(
         context.exit(run_given(given, run) if given else run_lines(sys.stdin, run))
     from lowcap.terminal.repl import run_repl
 
-    context.exit(run_repl(options.places(), options.colour))
+    context.exit(run_repl(options.places(), options.color))
 
 
 class _Seconds(click.FloatRange):
@@ -141,7 +141,7 @@ _TABLE: tuple[_Row, ...] = (
     (("--yes", "-y"), "yes", {"is_flag": True, "help": "do not ask"}),
     (("--socket", "-s"), "socket", {"help": "the daemon's control socket"}),
     (("--instance", "-i"), "instance", {"help": "the daemon lowcapd@INSTANCE"}),
-    (("--color",), "colour", {"help": "colour; NO_COLOR is respected"}),
+    (("--color",), "color", {"help": "colour; NO_COLOR is respected"}),
 )
 SHARED = frozenset(name for _, name, _ in _TABLE)
 
@@ -163,6 +163,6 @@ def _kind(name: str) -> dict[str, Any]:
         return {"type": _Seconds(0, TIMEOUT_S_MAX)}
     if name == "watch_s":
         return {"type": _Seconds(WATCH_S_MIN, WATCH_S_MAX)}
-    if name == "colour":
+    if name == "color":
         return {"type": click.Choice(COLORS)}
     return {}

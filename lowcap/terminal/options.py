@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from lowcap.control.client import socket_candidates
 from lowcap.control.commands import Command
@@ -20,7 +19,7 @@ COLORS = ("auto", "always", "never")
 SEE = "lowcapctl help"
 
 
-class Options(SimpleNamespace):
+class Options(NamedTuple):
     """What was asked for beside the command; times in seconds.
 
     ``timeout_s`` None is the command's own patience, 0 waits for ever.
@@ -31,7 +30,7 @@ class Options(SimpleNamespace):
     template: str | None = None
     header: bool = False
     yes: bool = False
-    colour: str = "auto"
+    color: str = "auto"
     socket: str = ""
     instance: str = ""
     timeout_s: float | None = None
@@ -48,7 +47,7 @@ class Options(SimpleNamespace):
             typed["timeout_s"] = given["timeout_s"]  # 0 was typed
         if given.get("template") is not None:
             typed["template"] = given["template"]
-        made = Options(**vars(self) | typed)
+        made = self._replace(**typed)
         forms = [made.as_json, made.as_csv, made.template is not None]
         if sum(forms) > 1:
             raise CommandError("one of --json, --csv and --format, not several", hint=SEE)

@@ -26,7 +26,7 @@ FLAGS = {
 }  # fmt: skip
 VALUED = {
     "--socket": "socket", "-s": "socket", "--instance": "instance", "-i": "instance",
-    "--color": "colour", "--format": "template", "--timeout": "timeout_s",
+    "--color": "color", "--format": "template", "--timeout": "timeout_s",
 }  # fmt: skip
 
 Parsed = tuple[Command, Json, Options]
@@ -68,7 +68,7 @@ def _shared(words: list[str], place: int, found: dict[str, Any]) -> int:
     value = words[place + 1]
     if not value or value.startswith("-") or name in found:
         return 0
-    if name == "colour" and value not in COLORS:
+    if name == "color" and value not in COLORS:
         return 0
     if name == "timeout_s":
         if not _is_number(value) or len(value) > 6:

@@ -158,7 +158,7 @@ class Printer:
     def _style(self) -> Any:  # noqa: ANN401
         from lowcap.terminal.table import Style, wants_colour
 
-        return Style(wants_colour(self._options.colour, os.environ))
+        return Style(wants_colour(self._options.color, os.environ))
 
     def _columns(self) -> int:
         """Records in a pipe are a line each, however long."""

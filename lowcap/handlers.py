@@ -21,6 +21,7 @@ from lowcap.actions import (
     Parts,
     whole_number,
 )
+from lowcap.config_commands import ConfigCommands, config_row
 from lowcap.control.logquery import moment_of
 from lowcap.control.peer import Peer
 from lowcap.control.protocol import EXIT_OF_CODE, PROTOCOL
@@ -103,6 +104,7 @@ class Commands:
             **AccountCommands(self._ready).handlers,
             **LogCommands(self._ready).handlers,
             **NotifyCommands(self._ready).handlers,
+            **ConfigCommands(self._ready).handlers,
         }
 
     # -- what the control server asks of us -----------------------------------
@@ -224,6 +226,7 @@ class Commands:
             "uptime_s": (now_ms - parts.started_ms) // 1000,
             "version": __version__,
             "config_hash": parts.config_hash,
+            "config": config_row(parts),
             "now": iso_ms(now_ms),
         }
 

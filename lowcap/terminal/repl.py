@@ -15,6 +15,7 @@ from pathlib import Path
 
 import trio
 from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.utils import is_dumb_terminal
 
 from lowcap.control.client import CallFailed
 from lowcap.control.commands import ALIAS_FLAGS, BY_NAME, VIEW, Command
@@ -44,7 +45,17 @@ FOR_SHELLS = frozenset({"wait", "completion"})
 
 
 def run_repl(places: list[Path], colour: str) -> int:
-    """Run the prompt until the operator leaves; returns the exit code."""
+    """Run the prompt until the operator leaves; returns the exit code.
+
+    Raises:
+        CallFailed: the terminal says that it can do nothing but print.
+    """
+    if is_dumb_terminal():
+        raise CallFailed(
+            f"TERM is {plain(os.environ.get('TERM', ''))!r}: the prompt has to move the cursor",
+            hint="lowcapctl COMMAND works on any terminal; or TERM=vt100 lowcapctl",
+            code="refused",
+        )
     return trio.run(Repl(places, colour).main)
 
 

@@ -245,6 +245,12 @@ def test_keys_of_vi(fake: FakeDaemon, tmp_path: Path, open_repl: Open) -> None:
     repl.leave()
 
 
+def test_a_dumb_terminal_is_told_so(tmp_path: Path, open_repl: Open) -> None:
+    repl = open_repl(tmp_path / "f.sock", TERM="dumb")
+    repl.expect("error: TERM is 'dumb'")
+    repl.left_with(4)
+
+
 CHILD = """
 import sys, termios, tty
 def run(params, options):

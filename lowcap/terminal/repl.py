@@ -229,7 +229,7 @@ class Repl:
             return render(page, value, self._style, terminal_columns())
         except _UNREADABLE as fault:
             said = f"{page}: cannot be shown ({type(fault).__name__}: {fault}), as it came:"
-            return [plain(said), json_text(value, indent=2)]
+            return [plain(said), *json_text(value, indent=2).splitlines()]
 
     async def _watch(self, command: Command, params: Json, every_s: float) -> None:
         """Show a command anew, where it stands, until cancelled."""

@@ -14,13 +14,14 @@ from lowcap.actions import Parts, whole_number
 from lowcap.config_tree import shipped
 from lowcap.control.logquery import journalctl_words, output_of
 from lowcap.control.peer import Peer
-from lowcap.control.select import keep_for
+from lowcap.control.select import Keep, keep_for
 from lowcap.control.server import Handler
 from lowcap.core.errors import CommandError
 from lowcap.observe.catalog import Entry, filled_in, parse_catalog
 from lowcap.observe.journal import journal_fields
 
-ROWS_MAX = 2_000
+ROWS_MAX = 500
+LOOKED_AT_ONCE = 250
 _CATALOG = "lowcap.catalog"
 
 Json = dict[str, Any]
@@ -53,9 +54,10 @@ class LogCommands:
         given = params.get("count")
         count = max(1, whole_number("count", given)) if given is not None else 50
         keep = keep_for("logs", params)
+        count = min(count, ROWS_MAX)
         if after := params.get("after"):
-            return ring.after(str(after), min(count, ROWS_MAX), keep)
-        return ring.select(min(count, ROWS_MAX), keep)
+            return await _picked(ring.behind(str(after)), count, keep)
+        return (await _picked(ring.rows()[::-1], count, keep))[::-1]
 
     def _show(self, cursor: str) -> Json:
         """One record in full, with what the catalog says of its kind."""
@@ -72,6 +74,19 @@ class LogCommands:
             "subject": filled_in(entry.subject, fields),
             "meaning": filled_in(entry.text, fields),
         }
+
+
+async def _picked(rows: list[Json], count: int, keep: Keep) -> list[Json]:
+    """The first ``count`` rows that ``keep`` lets through; frames are taken in between."""
+    found: list[Json] = []
+    for number, row in enumerate(rows, 1):
+        if keep(row):
+            found.append(row)
+            if len(found) == count:
+                break
+        if number % LOOKED_AT_ONCE == 0:
+            await trio.lowlevel.checkpoint()
+    return found
 
 
 @cache

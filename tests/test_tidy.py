@@ -62,8 +62,8 @@ BANNED_IN = (
     "paper",
     "alerts",
 )
-THREADS_ALLOWED = {"ledger/writer.py", "terminal/prompt.py"}
-ASYNCIO_ALLOWED = {"terminal/prompt.py"}
+THREADS_ALLOWED = {"ledger/writer.py", "terminal/prompt.py", "terminal/top/screen.py"}
+ASYNCIO_ALLOWED = {"terminal/prompt.py", "terminal/top/screen.py"}
 SECRET = re.compile(r"(?<![0-9A-Za-z])(?:[0-9a-f]{64}|[A-Za-z0-9+/]{86}==)(?![0-9A-Za-z])")
 TEXTS = {".py", ".toml", ".md", ".jsonl", ".sh", ".service", ".socket", ".conf", ".yml"}
 

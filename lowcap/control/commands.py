@@ -10,6 +10,7 @@ from lowcap.control.words_machine import MACHINE
 from lowcap.control.words_news import NEWS
 from lowcap.control.words_notify import NOTIFY
 from lowcap.control.words_service import SERVICE
+from lowcap.control.words_shell import SHELL
 from lowcap.control.words_trade import TRADING
 
 __all__ = [
@@ -27,7 +28,7 @@ __all__ = [
 
 COMMANDS: tuple[Command, ...] = (
     *(*LOOK, *GAUGES, *LOGS, *NEWS, *TRADING, *SERVICE),
-    *(*NOTIFY, *MACHINE),
+    *(*NOTIFY, *MACHINE, *SHELL),
 )
 
 BY_NAME: dict[str, Command] = {command.name: command for command in COMMANDS} | {

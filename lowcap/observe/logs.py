@@ -25,6 +25,7 @@ from lowcap.observe.logfile import LOG_FILE, LogFile
 RING_RECORDS = 10_000
 TEXT_LENGTH_MAX = 1_000
 TRACEBACK_LENGTH_MAX = 1_000_000
+TRACEBACK_KEPT_MAX = 20_000
 MINUTES_KEPT = 60
 _BAD = frozenset({"error", "critical"})
 
@@ -66,9 +67,12 @@ class LogRing:
         self._number += 1
         row = row_of(message, at, f"{self._started:x}-{self._number}", self._mode)
         self._count(row, int(at.timestamp()) // 60)
-        self._records.append(row)
         for outlet in self.outlets:
             outlet.write(row)
+        traceback = row["fields"].get("TRACEBACK", "")
+        if len(traceback) > TRACEBACK_KEPT_MAX:
+            row["fields"]["TRACEBACK"] = traceback[:TRACEBACK_KEPT_MAX] + "…"
+        self._records.append(row)
         self.on_record(row)
 
     def _count(self, row: Json, minute: int) -> None:
@@ -84,22 +88,27 @@ class LogRing:
         while self.outlets:
             self.outlets.pop().close()
 
-    def select(self, count: int, keep: Callable[[Json], bool]) -> list[Json]:
-        """The newest ``count`` records that ``keep`` lets through, oldest first."""
-        found = islice((row for row in reversed(self._records) if keep(row)), count)
-        return list(found)[::-1]
+    def rows(self) -> list[Json]:
+        """What is in the ring now, oldest first."""
+        return list(self._records)
 
-    def after(self, cursor: str, count: int, keep: Callable[[Json], bool]) -> list[Json]:
-        """The oldest ``count`` records behind a cursor; of another run: from the first on."""
-        begun, _, number = cursor.partition("-")
-        known = begun == f"{self._started:x}" and number.isascii() and number.isdecimal()
-        skipped = int(number[:18]) - self.first_number + 1 if known else 0
-        behind = islice(self._records, max(0, min(skipped, len(self._records))), None)
-        return list(islice((row for row in behind if keep(row)), count))
+    def behind(self, cursor: str) -> list[Json]:
+        """What is behind a cursor, oldest first; for one of another run everything."""
+        number = self._number_of(cursor)
+        skipped = 0 if number is None else max(0, number - self._first_number + 1)
+        return list(islice(self._records, skipped, None))
 
     def find(self, cursor: str) -> Json | None:
         """The record of a cursor, while it is in the ring."""
-        return next((row for row in self._records if row["cursor"] == cursor), None)
+        number = self._number_of(cursor)
+        if number is None or not self._first_number <= number <= self._number:
+            return None
+        return self._records[number - self._first_number]
+
+    def _number_of(self, cursor: str) -> int | None:
+        begun, _, number = cursor.partition("-")
+        known = begun == f"{self._started:x}" and number.isascii() and number.isdecimal()
+        return int(number[:18]) if known else None
 
     @property
     def dropped(self) -> int:
@@ -107,7 +116,7 @@ class LogRing:
         return sum(each.dropped for each in self.outlets)
 
     @property
-    def first_number(self) -> int:
+    def _first_number(self) -> int:
         """The number of the oldest record that is still here."""
         return self._number - len(self._records) + 1
 

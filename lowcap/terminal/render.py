@@ -43,6 +43,7 @@ ROW_KEYS: dict[str, tuple[str, ...]] = {
     "trades list": TRADE_KEYS,
     "trades export": TRADE_KEYS,
     "events": ("seq", "at", "kind", "text"),
+    "events --commands": (*("seq", "at", "body.uid", "body.pid", "body.method", "body.params"),),
     "logs": ("at", "level", "area", "text"),
     **GAUGE_KEYS,
     "prices": PRICE_KEYS,
@@ -69,8 +70,8 @@ def rows_of(page: str, value: Any) -> list[Json] | None:  # noqa: ANN401
 def page_of(command: Command, params: Json) -> str:
     """What shows a command's reply: the command itself, with its action where it has several."""
     action = params.get("action")
-    if command.name == "logs" and not action and params.get("output") == "full":
-        return "logs full"
+    if command.name == "logs" and not action and params.get("output") in ("full", "json"):
+        return f"logs {params['output']}"
     return f"{command.name} {action}" if action else command.name
 
 
@@ -189,7 +190,7 @@ def _orders(rows: list[Json], style: Style, columns: int) -> list[str]:
             "qty": row["qty"] or "all",
             "price": row["price"] or row["trigger_price"] or "market",
             "status": row["status"],
-            "id": row["client_id"],
+            "id": row["client_id"] or "never an order",
             "reason": plain(row["reason"], 40),
         }
         for row in rows

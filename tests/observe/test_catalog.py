@@ -81,3 +81,18 @@ def test_the_journal_compiles_it(tmp_path: Path) -> None:
     }
     (folder / "broken.catalog").write_text("Subject: before any id\n")
     assert journalctl("--update-catalog").returncode == 1
+
+
+def test_the_page_about_the_log_names_every_area_and_log() -> None:
+    page = (ROOT / "docs/logs.md").read_text()
+    for kind in KINDS.values():
+        (line,) = [row for row in page.splitlines() if row.startswith(f"| `{kind.area}` |")]
+        assert f"`{kind.log}`" in line
+
+
+def test_the_journal_of_the_namespace_is_bounded_and_never_held_back() -> None:
+    text = (SOURCE.parent / "journald@lowcap.conf").read_text()
+    lines = {line.partition("=")[0]: line.partition("=")[2] for line in text.splitlines()}
+    assert lines["RateLimitIntervalSec"] == "0"
+    assert lines["SystemMaxFileSize"] == "10M"
+    assert lines["SystemMaxUse"]

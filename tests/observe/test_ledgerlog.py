@@ -43,7 +43,7 @@ def _record(body: Fact, seq: int = 1, cause: int = 0) -> Record:
 
 
 def _rows(ring: LogRing) -> list[Json]:
-    return ring.select(100, lambda row: True)
+    return ring.rows()
 
 
 @pytest.mark.parametrize("name", FACT_KINDS)

@@ -68,7 +68,7 @@ def test_the_log_of_people_is_harmless_and_in_one_time_zone(
     assert "ERROR" in second
     assert " control " in second
     assert any("ZeroDivisionError: why" in line for line in traceback)
-    line = ring.select(5, keep_for("logs", {}))[0]
+    line = ring.rows()[0]
     assert line["at"][11:19] == first[:8]
     now = time.gmtime()
     assert line["at"].startswith(f"{now.tm_year}-{now.tm_mon:02}-{now.tm_mday:02}T")
@@ -88,7 +88,7 @@ def test_a_record_is_one_row_of_plain_data() -> None:
         )  # fmt: skip
         told.info("{}", "FILL")
     logger.bind(kind="no such kind").warning("{}", "a remark")
-    first, second = ring.select(5, keep_for("logs", {}))
+    first, second = ring.rows()
     kind = KINDS["order.filled"]
     assert first["fields"].pop("TRACEBACK").endswith("ZeroDivisionError: why")
     assert int(first["fields"].pop("CODE_LINE")) > 50
@@ -138,7 +138,7 @@ def test_without_a_journal_there_is_a_file_as_well(
         logger.info("{}", "seen by people")
     assert "seen by people" in text.getvalue()
     (line,) = (tmp_path / LOG_FILE).read_bytes().splitlines()
-    assert [msgspec.json.decode(line)] == ring.select(5, keep_for("logs", {}))
+    assert [msgspec.json.decode(line)] == ring.rows()
     assert ring.stats()["file"] == str(tmp_path / LOG_FILE)
     ring.close()
 
@@ -153,7 +153,7 @@ def test_the_level_changes_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> Non
         set_level("error")
         assert not logs.is_wanted("warning")
         logger.warning("{}", "three")
-    assert [row["text"] for row in ring.select(9, keep_for("logs", {}))] == ["two"]
+    assert [row["text"] for row in ring.rows()] == ["two"]
     assert [line.split()[-1] for line in text.getvalue().splitlines()] == ["two"]
 
 
@@ -166,18 +166,17 @@ def test_the_ring_is_bounded_and_filtered() -> None:
     for level in ("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"):
         logger.log(level, "{}", f"{level} Stop(")
 
-    def texts(count: int = 50, **params: object) -> list[str]:
-        return [line["text"].split()[0] for line in ring.select(count, keep_for("logs", params))]
+    def texts(**params: object) -> list[str]:
+        return [line["text"].split()[0] for line in ring.rows() if keep_for("logs", params)(line)]
 
     assert len(texts()) == len(seen) == 7
     assert texts(priority="warning") == ["WARNING", "ERROR", "CRITICAL"]
     assert texts(priority="CRITICAL") == ["CRITICAL"]
     assert texts(errors=True) == texts(errors=True, priority="info") == ["ERROR", "CRITICAL"]
     assert texts(grep="error stop(") == ["ERROR"]
-    assert texts(2, grep="stop(") == ["ERROR", "CRITICAL"]
     for number in range(logs.RING_RECORDS + 10):
         logger.info("{}", number)
-    assert len(ring.select(10**9, keep_for("logs", {}))) == logs.RING_RECORDS
+    assert len(ring.rows()) == logs.RING_RECORDS
     stats = ring.stats()
     assert (stats["records"], stats["kept"]) == (logs.RING_RECORDS + 17, logs.RING_RECORDS)
     assert stats["by_level"] == {
@@ -194,18 +193,28 @@ def test_cursors_page_through_the_ring(monkeypatch: pytest.MonkeyPatch) -> None:
     logger.add(ring.sink)
     for number in range(25):
         logger.info("{}", number)
-    every = keep_for("logs", {})
-    rows = ring.select(10, every)
+    rows = ring.rows()
     assert [row["text"] for row in rows] == [str(n) for n in range(15, 25)]
     for at, row in enumerate(rows):
-        assert ring.after(row["cursor"], 99, every) == rows[at + 1 :]
-        assert ring.after(row["cursor"], 2, every) == rows[at + 1 : at + 3]
+        assert ring.behind(row["cursor"]) == rows[at + 1 :]
         assert ring.find(row["cursor"]) == row
     begun = rows[0]["cursor"].partition("-")[0]
     for elsewhere in ("0-0", "", "x", f"{begun}-3", f"{begun}-", f"{begun}-²", "f-20"):
-        assert ring.after(elsewhere, 99, every) == rows
+        assert ring.behind(elsewhere) == rows
         assert ring.find(elsewhere) is None
-    assert ring.after(f"{begun}-{'9' * 400}", 99, every) == []
+    assert ring.behind(f"{begun}-{'9' * 400}") == []
+    assert ring.find(f"{begun}-26") is None
+
+
+def test_the_ring_keeps_the_head_of_a_very_long_traceback() -> None:
+    ring = LogRing()
+    logger.remove()
+    logger.add(ring.sink, format="{message}")
+    try:
+        raise ValueError("y" * 100_000)
+    except ValueError as error:
+        logger.opt(exception=error).error("{}", "it broke")
+    assert len(ring.rows()[0]["fields"]["TRACEBACK"]) == logs.TRACEBACK_KEPT_MAX + 1
 
 
 # -- the file ------------------------------------------------------------------------

@@ -176,6 +176,7 @@ def _logged(text: str) -> Json:
     }  # fmt: skip
     return {
         "logs": [line, line | {"level": "odd"}],
+        "logs json": [line],
         "logs full": [line, line | {"trace": None, "fields": {}}],
         "logs show": line | {"subject": text, "meaning": f"{text}\n\nWhat to do: {text}"},
         "logs stats": {
@@ -316,7 +317,7 @@ def _rows(command: str, text: str) -> Any:
 ACTIONS = (
     *("feed show", "feed disable", "trigger show", "trigger stats", "trigger test"),
     *("captures list", "captures status", "stop show", "stop move", "risk check", "trades list"),
-    *("latency hist", "latency bottlenecks", "latency export", "metrics prom"),
+    *("latency hist", "latency bottlenecks", "latency export", "metrics prom", "logs json"),
     *("logs full", "logs show", "logs stats", "unit check", "notify disable", "notify test"),
 )
 SGR = re.compile(r"\x1b\[[0-9;]*m")

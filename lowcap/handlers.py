@@ -20,6 +20,7 @@ from lowcap.actions import (
     Parts,
     whole_number,
 )
+from lowcap.config_commands import ConfigCommands, config_row
 from lowcap.control.peer import Peer
 from lowcap.control.protocol import EXIT_OF_CODE, PROTOCOL
 from lowcap.control.select import Keep, keep_for
@@ -102,6 +103,7 @@ class Commands:
             **AccountCommands(self._ready).handlers,
             **LogCommands(self._ready).handlers,
             **NotifyCommands(self._ready).handlers,
+            **ConfigCommands(self._ready).handlers,
         }
 
     # -- what the control server asks of us -----------------------------------
@@ -223,6 +225,7 @@ class Commands:
             "uptime_s": (now_ms - parts.started_ms) // 1000,
             "version": __version__,
             "config_hash": parts.config_hash,
+            "config": config_row(parts),
             "now": iso_ms(now_ms),
         }
 

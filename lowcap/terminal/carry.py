@@ -52,8 +52,9 @@ def run_command(command: Command, params: Json, options: Options) -> int:
                 finish()
     finally:
         connection.close()
-    # What reports on health says by one word whether all is well.
-    return EXIT_FAILED if isinstance(value, dict) and value.get("ok") is False else 0
+    # What reports on health, or on a configuration, says by one word whether all is well.
+    bad = isinstance(value, dict) and False in (value.get("ok"), value.get("valid"))
+    return EXIT_FAILED if bad else 0
 
 
 def _ask(connection: Connection, command: Command, params: Json, options: Options) -> Any:  # noqa: ANN401

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lowcap.control.commands import ALIAS_FLAGS, BY_NAME, COMMANDS, Command, Option
+from lowcap.control.commands import (
+    ALIAS_FLAGS,
+    BY_NAME,
+    COMMANDS,
+    Argument,
+    Command,
+    Option,
+)
 from lowcap.control.protocol import Json
 
 if TYPE_CHECKING:
@@ -77,6 +85,7 @@ def click_command(
             required=argument.required,
             type=click.Choice(argument.choices) if argument.choices else None,
             shell_complete=None if argument.choices else _completes(argument.kind),
+            callback=partial(_word_or_file, argument) if argument.file_for else None,
         )
         for argument in command.arguments
     ]
@@ -136,6 +145,18 @@ class _Contents(click.ParamType[str]):
             return Path(value).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             self.fail(f"{value}: {getattr(error, 'strerror', None) or 'not text'}", param, ctx)
+
+
+def _word_or_file(
+    argument: Argument, context: click.Context, param: click.Parameter, value: str | None
+) -> str | None:
+    """A word as it is, or the text of the file that it names; the action stands before it."""
+    if value is None or context.params.get("action") not in argument.file_for:
+        return value
+    text = _Contents().convert(value, param, context)
+    if not text.strip():
+        raise click.BadParameter(f"{value}: the file is empty", context, param)
+    return text
 
 
 def given_only(params: Json) -> Json:

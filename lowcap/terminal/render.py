@@ -9,6 +9,7 @@ from typing import Any
 from lowcap.control.commands import Command
 from lowcap.core.plain import plain
 from lowcap.terminal.account import ACCOUNT_RENDERERS, PRICE_KEYS
+from lowcap.terminal.config import CONFIG_KEYS, CONFIG_PAGES, CONFIG_RENDERERS, unsaved_lines
 from lowcap.terminal.gauges import GAUGE_KEYS, GAUGE_RENDERERS
 from lowcap.terminal.leverage import leverage_lines
 from lowcap.terminal.logs import LOG_RENDERERS
@@ -37,6 +38,8 @@ ROW_KEYS: dict[str, tuple[str, ...]] = {
     ),
     "triggers": ("id", "on", "side", "matcher", "tier", "signals"),
     "trigger stats": ("id", "signals", "trades", "refused"),
+    **dict.fromkeys(CONFIG_PAGES, CONFIG_KEYS),
+    "config diff": ("key", "running", "files", "hot", "ends"),
     "captures list": ("name", "first_ms", "last_ms", "bytes"),
     "who": WHO_KEYS,
     "trades": TRADE_KEYS,
@@ -69,10 +72,11 @@ def rows_of(page: str, value: Any) -> list[Json] | None:  # noqa: ANN401
 
 def page_of(command: Command, params: Json) -> str:
     """What shows a command's reply: the command itself, with its action where it has several."""
-    action = params.get("action")
-    if command.name == "logs" and not action and params.get("output") in ("full", "json"):
-        return f"logs {params['output']}"
-    return f"{command.name} {action}" if action else command.name
+    if command.name == "logs" and not params.get("action"):
+        return "logs " + params["output"] if params.get("output") in ("full", "json") else "logs"
+    words = [command.name, *([params["action"]] if params.get("action") else [])]
+    words += [f"--{o.name}" for o in command.options if o.shows and params.get(o.name)]
+    return " ".join(words)
 
 
 def render(command: str, value: Any, style: Style, columns: int) -> list[str]:  # noqa: ANN401
@@ -138,6 +142,7 @@ def _status(value: Json, style: Style, columns: int) -> list[str]:
             lines.append(plain(f"feed {feed['name']}: {feed['state']} - {feed['why']}"))
     if value["ledger"]["fault"]:
         lines.append(style(f"ledger: {plain(value['ledger']['fault'])}", "bad"))
+    lines += unsaved_lines(value.get("config") or {}, style)
     if not value["recovered"]:
         lines.append(style("still recovering: no entries until belief and venue agree", "warn"))
     return lines
@@ -247,6 +252,7 @@ _RENDERERS: dict[str, Renderer] = {
     "panic": _closed,
     "close": _closed,
     **NEWS_RENDERERS,
+    **CONFIG_RENDERERS,
     **POSITION_RENDERERS,
     **RISK_RENDERERS,
     **MONEY_RENDERERS,

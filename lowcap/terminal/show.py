@@ -162,7 +162,7 @@ class Printer:
 
     def _columns(self) -> int:
         """Records in a pipe are a line each, however long."""
-        if self._command.stream and not sys.stdout.isatty():
+        if self._page() == "config export" or (self._command.stream and not sys.stdout.isatty()):
             return PIPE_COLUMNS
         from lowcap.terminal.table import terminal_columns
 

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import trio
 from prompt_toolkit.application import Application
@@ -25,9 +24,9 @@ from prompt_toolkit.layout import Layout, UIContent, UIControl, Window
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Style
 
-from lowcap.control.client import socket_candidates
 from lowcap.control.protocol import Json
 from lowcap.core.errors import CommandError, LowcapError
+from lowcap.terminal.options import Options
 from lowcap.terminal.table import wants_colour
 from lowcap.terminal.top.ask import Call, CancelCalls, Effect, Leave, Redraw, Refresh
 from lowcap.terminal.top.frame import screen
@@ -54,13 +53,6 @@ _COLOURLESS = {
 }  # fmt: skip
 
 
-class Options(Protocol):
-    """What ``lowcapctl`` was told before the command."""
-
-    colour: str
-    socket: str
-
-
 def run_top(params: Json, options: Options) -> int:
     """Show the full screen until the operator leaves; returns the exit code.
 
@@ -69,8 +61,7 @@ def run_top(params: Json, options: Options) -> int:
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise CommandError("top needs a terminal", hint="lowcapctl status")
-    places = socket_candidates(options.socket, os.environ)
-    return trio.run(_Top(places, wants_colour(options.colour, os.environ)).main)
+    return trio.run(_Top(options.places(), wants_colour(options.color, os.environ)).main)
 
 
 class _Top:

@@ -164,7 +164,7 @@ class Repl:
             return
         if words[0] in ("quit", "exit"):
             raise LeaveRepl
-        if words[0] == "help" and (is_ours(words[1:]) or "help" not in BY_NAME):
+        if words[0] == "help" and is_ours(words[1:]):
             self._tell(help_on(" ".join(words[1:])))
             return
         command = BY_NAME.get(words[0])

@@ -298,6 +298,7 @@ def test_a_command_of_its_own_has_the_terminal(
     ]
     for number, pid in ((52, ours), (53, child)):  # that we are here is no news
         fake.push(EVENT | {"seq": number, "kind": "SessionOpened", "body": {"pid": pid}})
+        fake.push(EVENT | {"seq": number, "kind": "CommandDone", "body": {"pid": pid}})
     seen = len(calls(fake, "status"))
     repl.expect(lambda: len(calls(fake, "status")) > seen)  # what came before it was taken in
     repl.type("q")

@@ -9,7 +9,7 @@ $(READY): requirements-dev.lock pyproject.toml setup
 	./setup $(VENV) $(PYTHON)
 	@touch $@
 
-.PHONY: help demo test check format bench soak kill panic-check panic-race feed-day corpus fault-matrix protection three-days accounts control-storm lifecycle conformance clean
+.PHONY: help demo test check format man bench soak kill panic-check panic-race feed-day corpus fault-matrix protection three-days accounts control-storm lifecycle conformance config-reference clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -29,12 +29,17 @@ format: $(READY) ## rewrite the sources in the house's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY) ## detection, wire to wire, a flood, orders, the gate: each beside a baseline
+man: $(READY) ## the manual pages in docs/man, from the command table
+	$(BIN)/python -m lowcap.manual docs/man
+
+bench: $(READY) ## detection, wire to wire, a flood, orders, the gate, start-up: each beside a baseline
 	$(BIN)/python -m bench.detection
 	$(BIN)/python -m bench.wire_to_wire
 	$(BIN)/python -m bench.flood
 	$(BIN)/python -m bench.orders
 	$(BIN)/python -m bench.gate
+	$(BIN)/python -m bench.startup
+	$(BIN)/python -m bench.latency
 
 soak: $(READY) ## ten minutes of looping news: trades, memory, log (10 min)
 	$(BIN)/python -m tests.long.soak
@@ -74,6 +79,9 @@ lifecycle: $(READY) ## 2,000 random lives of orders against the simulator
 
 conformance: $(READY) ## other people's clients against the simulator (installs them)
 	LOWCAP_CONFORMANCE=1 $(BIN)/python -m pytest tests/conformance
+
+config-reference: $(READY) ## write docs/configuration.md from the code
+	$(BIN)/python -m lowcap.config_reference > docs/configuration.md
 
 clean: ## remove what make made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

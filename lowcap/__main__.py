@@ -53,8 +53,12 @@ def run(
 def check(file: Path | None) -> None:
     """Check a configuration; lists every fault, exit 78 if there is one."""
     from lowcap.config import find_config, load
+    from lowcap.config_types import HINT
+    from lowcap.config_where import check_files
 
     path = file or find_config(os.environ)
+    if faults := check_files(path, os.environ):
+        raise ConfigError([fault.told for fault in faults], hint=HINT)
     settings, digest = load(path, os.environ)
     on = sum(trigger.enabled for trigger in settings.trigger)
     click.echo(

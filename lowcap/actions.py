@@ -11,6 +11,7 @@ from msgspec import Struct, to_builtins
 
 from lowcap.alerts.office import Alerts
 from lowcap.binance.venue import Venue
+from lowcap.config_runtime import RuntimeConfig
 from lowcap.control.commands import parse_duration_s
 from lowcap.control.peer import Peer
 from lowcap.control.server import Handler
@@ -59,6 +60,7 @@ class Parts(Struct, kw_only=True):
     gauges: Gauges
     alerts: Alerts
     ring: LogRing
+    config: RuntimeConfig
     config_hash: str
     started_ms: int
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
+from functools import partial
 from itertools import pairwise
+from typing import Any
 from urllib.parse import urlsplit
 
 from lowcap.config_measure import measure_faults
@@ -30,7 +32,7 @@ FEED_FORMATS: dict[str, tuple[str, ...]] = {
     "upbit": ("none",),
 }
 _ASKED_BY_HTTP = ("twitter", "upbit")
-_FEED_WITHIN: dict[str, tuple[int, int]] = {
+FEED_WITHIN: dict[str, tuple[int, int]] = {
     "text_ping_s": (0, 3_600),
     "ping_s": (1, 300),
     "idle_s": (1, 86_400),
@@ -39,6 +41,11 @@ _FEED_WITHIN: dict[str, tuple[int, int]] = {
     "poll_s": (5, 3_600),
 }
 LOG_LEVELS = ("debug", "info", "warning", "error")
+CHOICES: dict[str, tuple[str, ...]] = {
+    "mode": MODES,
+    "shutdown.positions": ("keep", "flatten"),
+    "log.level": LOG_LEVELS,
+}
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 # The one source that offers no TLS (docs/feeds.md).
 _PLAIN_ALLOWED = frozenset({"tokyo.treeofalpha.com"})
@@ -48,9 +55,9 @@ _LIVE_HOST = re.compile(r"(?:[a-z0-9-]+\.)*binance\.com")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 
-_Bound = tuple[Decimal | int, Decimal | int]
+Bound = tuple[Decimal | int, Decimal | int]
 # Path of a number to the least and the largest that it may be, both allowed.
-_WITHIN: dict[str, _Bound] = {
+WITHIN: dict[str, Bound] = {
     "state.keep_days": (1, 36_500),
     "paper.tick_ms": (1, 3_600_000),
     "paper.step_bps": (0, 10_000),
@@ -75,8 +82,8 @@ _WITHIN: dict[str, _Bound] = {
     "limits.feed_notional_usd_max": (0, 10**12),
 }
 # What may be 0, off, only where nothing leaves this machine.
-_NEVER_OFF = ("limits.losing_streak_max", "limits.executions_per_hour_max")
-_ABOVE_ZERO = (
+NEVER_OFF = ("limits.losing_streak_max", "limits.executions_per_hour_max")
+ABOVE_ZERO = (
     "paper.wallet_usdt",
     "order.collar_pct",
     "sizing.scale",
@@ -94,7 +101,7 @@ _ABOVE_ZERO = (
     "limits.price_age_ms_max",
     "limits.mark_last_pct_max",
 )
-_AT_MOST: dict[str, int] = {
+AT_MOST: dict[str, int] = {
     "order.collar_pct": 5,
     "order.max_retry_slippage_pct": 5,
     "limits.margin_pct_max": 30,
@@ -102,7 +109,7 @@ _AT_MOST: dict[str, int] = {
 }
 
 # Compiled ceilings: a configuration may lower them, never raise them, unless all is loopback.
-_CEILINGS: dict[str, int] = {
+CEILINGS: dict[str, int] = {
     "limits.order_notional_usd_max": 1_000_000,
     "limits.position_notional_usd_max": 2_000_000,
     "limits.gross_notional_usd_max": 10_000_000,
@@ -118,7 +125,7 @@ def faults_of(settings: Settings) -> list[str]:
     return [
         *_words(settings),
         *_numbers(settings),
-        *_floor(settings),
+        *held_faults(settings),
         *protect_faults(settings),
         *measure_faults(settings),
         *notify_faults(settings.notify, _url_faults),
@@ -130,13 +137,8 @@ def faults_of(settings: Settings) -> list[str]:
 
 
 def _words(settings: Settings) -> Iterable[str]:
-    choices = {
-        "mode": (settings.mode, MODES),
-        "shutdown.positions": (settings.shutdown.positions, ("keep", "flatten")),
-        "log.level": (settings.log.level, LOG_LEVELS),
-    }
-    for path, (value, known) in choices.items():
-        if value not in known:
+    for path, known in CHOICES.items():
+        if (value := str(_at(settings, path))) not in known:
             yield f"{path}: expected one of {', '.join(known)}, not {value!r}"
     for path in ("state.dir", "control.socket", "exchange.credentials_dir", "caps.key_file"):
         if "\0" in str(_at(settings, path)):
@@ -146,26 +148,36 @@ def _words(settings: Settings) -> Iterable[str]:
     yield from _caps(settings.caps)
 
 
-def _numbers(settings: Settings) -> Iterable[str]:
-    for path, (least, most) in _WITHIN.items():
-        if not least <= _at(settings, path) <= most:
+def bound_faults(number_at: Callable[[str], Decimal | int | None]) -> Iterable[str]:
+    """Numbers out of their bounds; ``number_at`` gives that of a path, None where there is none."""
+    for path, (least, most) in WITHIN.items():
+        if (number := number_at(path)) is not None and not least <= number <= most:
             yield f"{path}: expected {least} to {most}"
-    for path in _ABOVE_ZERO:
-        if _at(settings, path) <= 0:
+    for path in ABOVE_ZERO:
+        if (number := number_at(path)) is not None and number <= 0:
             yield f"{path}: expected more than 0"
-    for path, most in _AT_MOST.items():
-        if _at(settings, path) > most:
+    for path, most in AT_MOST.items():
+        if (number := number_at(path)) is not None and number > most:
             yield f"{path}: expected at most {most}"
+
+
+def _numbers(settings: Settings) -> Iterable[str]:
+    yield from bound_faults(partial(_at, settings))
     order = settings.order
-    if order.max_retry_slippage_pct < order.collar_pct <= _AT_MOST["order.collar_pct"]:
+    if order.max_retry_slippage_pct < order.collar_pct <= AT_MOST["order.collar_pct"]:
         yield "order.max_retry_slippage_pct: expected at least order.collar_pct"
+
+
+def held_faults(settings: Settings) -> Iterable[str]:
+    """What hangs on where ``settings`` trade: the ceilings, and what live mode must name."""
     if not _all_loopback(settings):
-        for path, most in _CEILINGS.items():
+        for path, most in CEILINGS.items():
             if _at(settings, path) > most:
                 yield f"{path}: expected at most {most} away from loopback"
-        for path in _NEVER_OFF:
+        for path in NEVER_OFF:
             if _at(settings, path) == 0:
                 yield f"{path}: expected 1 or more; it may be off (0) on loopback only"
+    yield from _floor(settings)
 
 
 def _floor(settings: Settings) -> Iterable[str]:
@@ -178,9 +190,11 @@ def _floor(settings: Settings) -> Iterable[str]:
 
 
 def _at(settings: Settings, path: str) -> Decimal | int:
-    section, _, name = path.partition(".")
-    value: Decimal | int = getattr(getattr(settings, section), name)
-    return value
+    value: Any = settings
+    for name in path.split("."):
+        value = getattr(value, name)
+    number: Decimal | int = value
+    return number
 
 
 def _dollars(path: str, amounts: dict[str, Decimal]) -> Iterable[str]:
@@ -263,7 +277,7 @@ def _feeds(settings: Settings) -> Iterable[str]:
                 yield f"{path}.url: an address carries no key; keys have files of their own"
         elif feed.enabled:
             yield f"{path}.url: expected an address, or enabled = false"
-        for key, (least, most) in _FEED_WITHIN.items():
+        for key, (least, most) in FEED_WITHIN.items():
             if not least <= getattr(feed, key) <= most:
                 yield f"{path}.{key}: expected {least} to {most}"
         try:

@@ -10,7 +10,7 @@ from lowcap.settings import Protect, ProtectGroup, Settings
 
 DAY_S = 86_400
 # Name to the least and the largest value, both allowed; per cent where the name says so.
-_WITHIN: dict[str, tuple[Decimal, Decimal]] = {
+WITHIN: dict[str, tuple[Decimal, Decimal]] = {
     "stop_pct": (Decimal("0.05"), Decimal("49.9")),
     "atr_multiple": (Decimal(0), Decimal(20)),
     "atr_pct_max": (Decimal("0.05"), Decimal("49.9")),
@@ -37,7 +37,7 @@ def protect_faults(settings: Settings) -> Iterable[str]:
 
 
 def _table(path: str, table: Protect | ProtectGroup) -> Iterable[str]:
-    for name, (least, most) in _WITHIN.items():
+    for name, (least, most) in WITHIN.items():
         value = getattr(table, name)
         if value is not None and not least <= value <= most:
             yield f"{path}.{name}: expected {least} to {most}"

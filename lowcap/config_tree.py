@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lowcap.core.errors import ConfigError
+
+OVERLAYS = "config.d"
 
 
 def read_tree(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
@@ -22,10 +24,37 @@ def read_tree(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         ConfigError: a file cannot be read.
     """
-    tree = _read(path)
-    for extra in sorted((path.parent / "config.d").glob("*.toml")):
-        tree = _merge(tree, _read(extra))
-    return _with_environment(tree, environ)
+    return merged(read_layers(path, environ))
+
+
+class Layer(NamedTuple):
+    """What one source says, and what it is called: ``config.toml``, ``config.d/NAME`` or
+    ``environment NAME``.
+    """
+
+    name: str
+    tree: dict[str, Any]
+    path: Path | None = None
+
+
+def read_layers(path: Path, environ: Mapping[str, str]) -> list[Layer]:
+    """Every source of the configuration, unchecked; what a later one says wins.
+
+    Raises:
+        ConfigError: a file cannot be read.
+    """
+    layers = [Layer(path.name, _read(path), path)]
+    for extra in sorted((path.parent / OVERLAYS).glob("*.toml")):
+        layers.append(Layer(f"{OVERLAYS}/{extra.name}", _read(extra), extra))
+    return layers + environment_layers(environ)
+
+
+def merged(layers: Iterable[Layer]) -> dict[str, Any]:
+    """All layers as one tree."""
+    tree: dict[str, Any] = {}
+    for layer in layers:
+        tree = merge(tree, layer.tree)
+    return tree
 
 
 def state_folder(given: str, environ: Mapping[str, str]) -> Path:
@@ -64,15 +93,14 @@ def shipped(name: str) -> Path:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=_number)
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError([f"{path}: no such file"], hint="name one with --config") from None
     except OSError as error:
         raise ConfigError([f"{path}: {error.strerror}"]) from error
-    except ValueError as error:  # broken TOML, not UTF-8, or an endless number
+    except ValueError as error:  # not UTF-8
         raise ConfigError([f"{path}: {error}"]) from error
-    except RecursionError:
-        raise ConfigError([f"{path}: nested too deeply"]) from None
+    return parse(text, str(path))
 
 
 def _number(text: str) -> Decimal:
@@ -82,7 +110,21 @@ def _number(text: str) -> Decimal:
         raise ValueError(f"not a usable number: {text[:40]}") from None
 
 
-def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+def parse(text: str, name: str) -> dict[str, Any]:
+    """The tree of a TOML text; ``name`` is what its faults call it.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    try:
+        return tomllib.loads(text, parse_float=_number)
+    except ValueError as error:  # broken TOML, or an endless number
+        raise ConfigError([f"{name}: {error}"]) from error
+    except RecursionError:
+        raise ConfigError([f"{name}: nested too deeply"]) from None
+
+
+def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     """``over`` laid on ``base``: tables key by key, ``[[trigger]]`` by id, the rest replaced."""
     merged = dict(base)
     for key, value in over.items():
@@ -90,7 +132,7 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         if key == "trigger" and isinstance(old, list) and isinstance(value, list):
             merged[key] = _merge_triggers(old, value)
         elif isinstance(old, dict) and isinstance(value, dict):
-            merged[key] = _merge(old, value)
+            merged[key] = merge(old, value)
         else:
             merged[key] = value
     return merged
@@ -105,7 +147,7 @@ def _merge_triggers(base: list[Any], over: list[Any]) -> list[Any]:
         if at is None:
             rows.append(row)
         else:
-            rows[at] = _merge(rows[at], row)
+            rows[at] = merge(rows[at], row)
     return rows
 
 
@@ -114,19 +156,20 @@ def _id_of(row: object) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _with_environment(tree: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+def environment_layers(environ: Mapping[str, str]) -> list[Layer]:
     """``LOWCAP_ORDER__COLLAR_PCT=2`` sets ``order.collar_pct``, ``LOWCAP_MODE`` the mode."""
+    layers = []
     for name, text in sorted(environ.items()):
         if name.startswith("LOWCAP_") and ("__" in name or name == "LOWCAP_MODE"):
-            over: Any = _environment_value(text)
+            over: Any = value_of(text)
             for key in reversed(name.removeprefix("LOWCAP_").lower().split("__")):
                 over = {key: over}
-            tree = _merge(tree, over)
-    return tree
+            layers.append(Layer(f"environment {name}", over))
+    return layers
 
 
-def _environment_value(text: str) -> object:
-    """The value as TOML where it is that (a number, a list), else as text."""
+def value_of(text: str) -> object:
+    """What somebody typed: the value as TOML where it is that (a number, a list), else text."""
     try:
         read = tomllib.loads(f"v = {text}", parse_float=_number)
     except (ValueError, RecursionError):

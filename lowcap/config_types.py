@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable
 from decimal import Decimal
 from functools import cache, partial
 from typing import Any, get_args, get_origin
 
-from attrs import has
+from attrs import fields, has
 from cattrs import (
     ClassValidationError,
     Converter,
@@ -29,6 +30,7 @@ _LARGEST, _SMALLEST = Decimal(10) ** 15, Decimal(10) ** -15
 _TYPE_WORDS: dict[type, str] = {str: "text", int: "a whole number", bool: "true or false"}
 _KEY = re.compile(r"\['([^']*)'\]")
 _TRIGGER = re.compile(r"trigger\[(\d+)\]")
+MEANT_MAX = 20
 EITHER = "EITHER"  # the side that the matcher decides
 _Hook = Callable[[Any, Any], Any]
 
@@ -148,9 +150,18 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
+def _meant(name: str, table: type) -> str:
+    known = [field.name for field in fields(table)] if has(table) else []
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
 def _words(error: BaseException, kind: type | None) -> str:
     if isinstance(error, ForbiddenExtraKeysError):
-        return "unknown key " + ", ".join(sorted(error.extra_fields))
+        return "unknown key " + ", ".join(
+            name + (_meant(name, error.cl) if number < MEANT_MAX else "")
+            for number, name in enumerate(sorted(error.extra_fields))
+        )
     if isinstance(error, KeyError):
         return "required key is missing"
     if isinstance(error, ValueError):

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from lowcap.actions import Parts
+from lowcap.core.clock import NS_PER_MS
 from lowcap.core.messages import TradingState
 from lowcap.feeds.session import NewsSession
 from lowcap.flow import BATCH_MAX, DROPPED, STALE
 from lowcap.observe.process import read_process
 from lowcap.risk.gate import CLOCK_OFFSET_MS_MAX
+from lowcap.rows import stop_of
 
 Json = dict[str, Any]
 LAG_MS_MAX = 250.0
@@ -56,7 +58,7 @@ def components(parts: Parts) -> Iterator[Json]:
     text = _trip("up", venue.socket.round_trip_ms) if up else "down: orders go by REST"
     yield _row("order-socket", "venue", up, text)
     held = desk.book.state.holds.get("venue")
-    text = held.reason if held else _trip("answers", venue.round_trip_ms)
+    text = held.reason if held else _trip("answers", venue.round_trip_ms or None)
     yield _row("rest", "venue", held is None, text)
     held = desk.book.state.holds.get("user-stream")
     up = keeper.user_stream_up and held is None
@@ -68,6 +70,11 @@ def components(parts: Parts) -> Iterator[Json]:
     offset = venue.offset_ms
     fine = abs(offset) <= CLOCK_OFFSET_MS_MAX
     yield _row("clock", "clock", fine, f"{offset:+d} ms, {CLOCK_OFFSET_MS_MAX} ms at most")
+    bare = [p.symbol for p in desk.book.open_positions() if stop_of(desk, p) is None]
+    text = f"no confirmed stop: {', '.join(bare)}" if bare else "every position has its stop"
+    yield _row("protection", "positions", not bare, text)
+    doubt = len(desk.book.unknown_orders())
+    yield _row("outcomes", "positions", not doubt, f"{doubt} orders in doubt")
     for feed in parts.feeds:
         yield _feed(feed)
     yield _caps(parts)
@@ -81,7 +88,7 @@ def _inner(parts: Parts) -> Iterator[Json]:
     text = ", ".join(f"{name} {each.state.value}" for name, each in tripped.items())
     yield _row("breakers", "breakers", not tripped, text or "all closed")
     dropped = flow.counts[DROPPED]
-    text = f"batch {len(flow.batch)} of {BATCH_MAX} waiting, {dropped} dropped"
+    text = f"{len(flow.batch)} of {BATCH_MAX} waiting, {dropped} dropped"
     yield _row("batch", "pipeline", len(flow.batch) < BATCH_MAX, text)
     lag_ms = gauges.lag_ms
     text = f"{lag_ms:.1f} ms at most in the last minute"
@@ -95,9 +102,8 @@ def _inner(parts: Parts) -> Iterator[Json]:
 def _feed(feed: NewsSession) -> Json:
     status = feed.status
     well = status.state in ("up", "off")
-    text = f"{status.state} {status.why}".rstrip()
-    if well and status.state == "up":
-        text = _trip(text, status.round_trip_ms)
+    text = _trip(status.state, status.round_trip_ms) if status.state == "up" else status.state
+    text += f"; {status.why}" if status.why else ""
     return _row(f"feed:{status.name}", "feed", well, text)
 
 
@@ -161,6 +167,7 @@ def stats(parts: Parts) -> Json:
                 "waiting": len(flow.batch),
                 "most": BATCH_MAX,
                 "peak": flow.batch_peak,
+                "oldest_ms": _oldest_ms(parts),
                 "dropped": flow.counts[DROPPED],
             },
             "capture": {"waiting": parts.intake.recorder.status().waiting},
@@ -169,6 +176,12 @@ def stats(parts: Parts) -> Json:
         "loop_lag_ms": round(gauges.lag_ms, 2),
         "links": links(parts),
     }
+
+
+def _oldest_ms(parts: Parts) -> int | None:
+    """How long ago the frame came that waits longest for its turn; None where none waits."""
+    batch = parts.flow.batch
+    return parts.desk.now_ms() - batch[0].item.received_ns // NS_PER_MS if batch else None
 
 
 def process_row(parts: Parts) -> Json:

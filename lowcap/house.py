@@ -16,6 +16,7 @@ from lowcap.actions import LEDGER_CORRUPT, OPERATOR_PAUSE
 from lowcap.alerts.office import Alerts
 from lowcap.binance.streams import PriceStream, UserStream
 from lowcap.binance.venue import Venue
+from lowcap.config_runtime import RuntimeConfig
 from lowcap.core import facts
 from lowcap.core.caps import CapTable
 from lowcap.core.clock import Clock, now_ms
@@ -151,6 +152,7 @@ def build(settings: Settings, around: Surroundings, market: Market) -> House:
         gauges=gauges,
         alerts=_build_alerts(around, desk),
         ring=around.ring,
+        config=RuntimeConfig(settings),
         config_hash=around.config_hash,
         started_ms=now_ms(around.clock),
     )

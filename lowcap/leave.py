@@ -19,7 +19,7 @@ _IN_FLIGHT = (Status.INTENDED, Status.SENT, Status.UNKNOWN)
 
 async def leave(house: House) -> None:
     """Settle what is in flight, then keep positions with their stops, or flatten them."""
-    desk, settings = house.desk, house.settings
+    desk, settings = house.desk, house.desk.settings
     window_s = settings.order.entry_recv_window_ms / 1000
     with trio.move_on_after(window_s + SETTLE_MARGIN_S):
         while any(o.status in _IN_FLIGHT for o in desk.book.open_orders()):

@@ -9,18 +9,21 @@ from functools import cache
 from typing import Any
 
 import trio
+from loguru import logger
 
 from lowcap.actions import Parts, whole_number
 from lowcap.config_tree import shipped
 from lowcap.control.logquery import journalctl_words, output_of
 from lowcap.control.peer import Peer
-from lowcap.control.select import keep_for
+from lowcap.control.select import Keep, keep_for
 from lowcap.control.server import Handler
 from lowcap.core.errors import CommandError
 from lowcap.observe.catalog import Entry, filled_in, parse_catalog
 from lowcap.observe.journal import journal_fields
+from lowcap.observe.logs import row_in
 
-ROWS_MAX = 2_000
+ROWS_MAX = 500
+LOOKED_AT_ONCE = 250
 _CATALOG = "lowcap.catalog"
 
 Json = dict[str, Any]
@@ -53,9 +56,10 @@ class LogCommands:
         given = params.get("count")
         count = max(1, whole_number("count", given)) if given is not None else 50
         keep = keep_for("logs", params)
+        count = min(count, ROWS_MAX)
         if after := params.get("after"):
-            return ring.after(str(after), min(count, ROWS_MAX), keep)
-        return ring.select(min(count, ROWS_MAX), keep)
+            return await _picked(ring.lines_behind(str(after)), count, keep)
+        return (await _picked(ring.lines()[::-1], count, keep))[::-1]
 
     def _show(self, cursor: str) -> Json:
         """One record in full, with what the catalog says of its kind."""
@@ -74,10 +78,31 @@ class LogCommands:
         }
 
 
+async def _picked(lines: list[bytes], count: int, keep: Keep) -> list[Json]:
+    """The first ``count`` rows that ``keep`` lets through; frames are taken in between."""
+    found: list[Json] = []
+    for number, line in enumerate(lines, 1):
+        row = row_in(line)
+        if keep(row):
+            found.append(row)
+            if len(found) == count:
+                break
+        if number % LOOKED_AT_ONCE == 0:
+            await trio.lowlevel.checkpoint()
+    return found
+
+
 @cache
 def catalog() -> dict[str, Entry]:
-    """The catalog that comes with lowcap, installed or in a checkout."""
+    """The catalog that comes with lowcap, installed or in a checkout.
+
+    Empty where it cannot be read: a daemon trades without explanations, too.
+    """
     path = shipped(f"systemd/{_CATALOG}")
     if not path.exists():
         path = shipped(f"contrib/systemd/{_CATALOG}")
-    return parse_catalog(path.read_text(encoding="utf-8"))
+    try:
+        return parse_catalog(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        logger.warning("{}", f"no explanations of log records: {path}: {error}")
+        return {}

@@ -1,4 +1,4 @@
-"""What the daemon does for operators about news: triggers, feeds, trials, captures, reload."""
+"""What the daemon does for operators about news: triggers, feeds, trials, captures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from lowcap.core.facts import Record
 from lowcap.core.plain import plain
 from lowcap.detection.trigger import Trigger
 from lowcap.rehearse import Asked, item_of, rehearse
-from lowcap.reload import reload
 from lowcap.rows import feed_row, trigger_row
 
 Json = dict[str, Any]
@@ -45,7 +44,6 @@ class NewsCommands:
             "feed": self._feed,
             "captures": self._captures,
             "caps": self._caps,
-            "reload": self._reload,
         }
 
     def read(self, record: Record) -> None:
@@ -220,13 +218,6 @@ class NewsCommands:
                 "cap_usd": None if known is None else f"{known:f}",
             }
         return row
-
-    async def _reload(self, params: Json, peer: Peer) -> Json:
-        await trio.lowlevel.checkpoint()
-        parts = self._ready()
-        _note(parts, "reload", params, peer)
-        value: Json = to_builtins(reload(parts, f"uid {peer.uid}"))
-        return value
 
 
 def _note(parts: Parts, method: str, params: Json, peer: Peer) -> None:

@@ -62,8 +62,8 @@ BANNED_IN = (
     "paper",
     "alerts",
 )
-THREADS_ALLOWED = {"ledger/writer.py", "terminal/repl.py", "terminal/top/screen.py"}
-ASYNCIO_ALLOWED = {"terminal/repl.py", "terminal/top/screen.py"}
+THREADS_ALLOWED = {"ledger/writer.py", "terminal/prompt.py", "terminal/top/screen.py"}
+ASYNCIO_ALLOWED = {"terminal/prompt.py", "terminal/top/screen.py"}
 SECRET = re.compile(r"(?<![0-9A-Za-z])(?:[0-9a-f]{64}|[A-Za-z0-9+/]{86}==)(?![0-9A-Za-z])")
 TEXTS = {".py", ".toml", ".md", ".jsonl", ".sh", ".service", ".socket", ".conf", ".yml"}
 
@@ -162,3 +162,11 @@ def test_lock_files_name_hashes_and_no_index() -> None:
         assert "index" not in text
         assert "://" not in text
         assert text.count("--hash=sha256:") >= len(pinned)
+
+
+def test_what_builds_a_release_is_pinned_as_for_development() -> None:
+    ours = (ROOT / "requirements-build.lock").read_text()
+    assert "hatchling==" in ours
+    entries = re.split(r"(?m)^(?=[a-z])", ours)[1:]
+    development = (ROOT / "requirements-dev.lock").read_text()
+    assert all(entry in development for entry in entries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lowcap.control.entry import ADMIN, TRADE, VIEW, Argument, Command, Option
+from lowcap.control.words_config import CONFIG
 from lowcap.control.words_gauge import GAUGES
 from lowcap.control.words_logs import LOGS
 from lowcap.control.words_look import LOOK
@@ -10,6 +11,7 @@ from lowcap.control.words_machine import MACHINE
 from lowcap.control.words_news import NEWS
 from lowcap.control.words_notify import NOTIFY
 from lowcap.control.words_service import SERVICE
+from lowcap.control.words_shell import SHELL
 from lowcap.control.words_trade import TRADING
 
 __all__ = [
@@ -26,15 +28,19 @@ __all__ = [
 ]
 
 COMMANDS: tuple[Command, ...] = (
-    *(*LOOK, *GAUGES, *LOGS, *NEWS, *TRADING, *SERVICE),
-    *(*NOTIFY, *MACHINE),
+    *(*LOOK, *GAUGES, *LOGS, *NEWS, *TRADING, *CONFIG, *SERVICE),
+    *(*NOTIFY, *MACHINE, *SHELL),
 )
 
 BY_NAME: dict[str, Command] = {command.name: command for command in COMMANDS} | {
     alias: command for command in COMMANDS for alias in command.aliases
 }
 DURATION_S_MAX = 30 * 86_400
-ALIAS_FLAGS = {"close-all": ("--all",), "closeall": ("--all",)}
+ALIAS_FLAGS: dict[str, tuple[str, ...]] = {
+    "reload": ("reload",),
+    "close-all": ("--all",),
+    "closeall": ("--all",),
+}
 
 
 def parse_duration_s(text: str) -> int:

@@ -9,16 +9,23 @@ VIEW, TRADE, ADMIN = "view", "trade", "admin"
 
 
 class Argument(NamedTuple):
-    """A positional word. ``kind`` names what completes it, ``choices`` all that it may be."""
+    """A positional word. ``kind`` names what completes it, ``choices`` all that it may be.
+
+    With an action of ``file_for`` it names a file, whose text travels in its place.
+    """
 
     name: str
     kind: str = "text"
     required: bool = True
     choices: tuple[str, ...] = ()
+    file_for: tuple[str, ...] = ()
 
 
 class Option(NamedTuple):
-    """A ``--name VALUE`` option, or a flag. What a ``file`` holds travels in its place."""
+    """A ``--name VALUE`` option, or a flag. What a ``file`` holds travels in its place.
+
+    With a ``shows`` option the same reply is shown as another page.
+    """
 
     name: str
     help: str
@@ -26,6 +33,7 @@ class Option(NamedTuple):
     short: str = ""
     number: bool = False
     file: bool = False
+    shows: bool = False
 
 
 class Command(NamedTuple):

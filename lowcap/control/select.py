@@ -22,5 +22,5 @@ def keep_for(stream: str, params: Json) -> Keep:
     if stream == "feed":
         name = str(params.get("name") or "")
         return lambda frame: frame["feed"] == name
-    kind = str(params.get("type") or "")
+    kind = "CommandReceived" if params.get("commands") else str(params.get("type") or "")
     return lambda event: not kind or event["kind"] == kind

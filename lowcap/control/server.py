@@ -344,7 +344,8 @@ def _known_params(command: Command, params: Json) -> Json:
         if argument.choices and given not in argument.choices:
             known = ", ".join(argument.choices)
             raise CommandError(f"{argument.name}: expected one of {known}")
-    names = {a.name for a in command.arguments} | {o.name for o in command.options} | _COMMON
+    names = {option.name.replace("-", "_") for option in command.options} | _COMMON
+    names |= {argument.name for argument in command.arguments}
     for name in names:
         if isinstance(params.get(name), (list, dict)):
             raise CommandError(f"{name}: expected a word or a number")

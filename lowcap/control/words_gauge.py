@@ -18,7 +18,6 @@ GAUGES: tuple[Command, ...] = (
         options=(
             Option("stage", "only this stage; with hist: of this one, not of the total"),
             COUNT,
-            Option("csv", "with export: comma-separated values with a header", flag=True),
         ),
         examples=(
             "latency",

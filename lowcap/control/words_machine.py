@@ -23,7 +23,6 @@ MACHINE: tuple[Command, ...] = (
             Option("prefix", "the virtual environment, /opt/lowcap where nothing is said"),
             Option("config", "the configuration file that the service reads"),
             Option("user", "the user that the service runs as"),
-            Option("instance", "one more lowcap beside the first, by name"),
         ),
         examples=(
             "unit print > /etc/systemd/system/lowcapd.service",

@@ -1,4 +1,4 @@
-"""Commands about the daemon itself: its configuration."""
+"""Commands about those who are connected."""
 
 from __future__ import annotations
 
@@ -20,11 +20,5 @@ SERVICE: tuple[Command, ...] = (
             Option("allow", "let this user connect again"),
         ),
         examples=("kick 3", "kick 3 --deny", "kick --allow ana"),
-    ),
-    Command(
-        "reload",
-        "read the configuration again: triggers, sizes and limits take effect at once",
-        role=ADMIN,
-        examples=("reload",),
     ),
 )

@@ -53,10 +53,12 @@ class Switched(Fact, frozen=True, kw_only=True):
 class ConfigReloaded(Fact, frozen=True, kw_only=True):
     """A changed configuration took effect without a restart.
 
-    ``changed`` names the sections, ``changes`` each key with its old and new value.
+    ``changed`` names the sections, ``changes`` each key with its old and new value, ``how``
+    what brought it about: reload, set, unset, apply, confirm, revert or persist.
     """
 
     config_hash: str
     changed: tuple[str, ...]
     who: str
     changes: tuple[Changed, ...] = ()
+    how: str = "reload"

@@ -24,6 +24,14 @@ MATCHERS: dict[str, type[AnyMatch]] = {
     "payroll": PayrollMatch,
 }
 TIERS = ("macro", "regular", "batch")
+# Name to the least and the largest value, both allowed.
+WITHIN: dict[str, tuple[int, int]] = {
+    "max_age_s": (1, 86_400),
+    "cooldown_s": (0, 31_536_000),
+    "once_s": (0, 31_536_000),
+    "time_exit_s": (0, 31_536_000),
+    "executions_per_hour": (0, 1_000),
+}
 BATCH = "batch"
 BY_ID, BY_TITLE = "id", "title"
 
@@ -61,13 +69,9 @@ class Trigger:
         """What types cannot show, each with its path under the table."""
         if self.tier not in TIERS:
             yield f"tier: expected one of {', '.join(TIERS)}, not {self.tier!r}"
-        if not 1 <= self.max_age_s <= 86_400:
-            yield "max_age_s: expected 1 to 86400"
-        for name in ("cooldown_s", "once_s", "time_exit_s"):
-            if not 0 <= getattr(self, name) <= 31_536_000:
-                yield f"{name}: expected 0 to 31536000"
-        if not 0 <= self.executions_per_hour <= 1_000:
-            yield "executions_per_hour: expected 0 to 1000"
+        for name, (least, most) in WITHIN.items():
+            if not least <= getattr(self, name) <= most:
+                yield f"{name}: expected {least} to {most}"
         if not self.key.strip():
             yield "key: expected the stem of the dedupe key"
         if self.once not in ("", BY_ID, BY_TITLE):

@@ -141,9 +141,13 @@ def _state(record: Record) -> Line | None:
             on = "on" if fact.enabled else "off"
             return "warning", "system", f"{fact.kind} {fact.name} turned {on} by {fact.who}"
         case facts.ConfigReloaded() as fact:
-            told = [f"{each.key} {each.old} -> {each.new}" for each in fact.changes]
+            told = [
+                f"{each.key} {each.old} -> {each.new}" if each.old else f"{each.key} {each.new}"
+                for each in fact.changes
+            ]
             keys = ", ".join(told or fact.changed)
-            return "warning", "system", f"RELOADED by {fact.who} ({fact.config_hash}): {keys}"
+            done = _CHANGED.get(fact.how, fact.how.upper())
+            return "warning", "system", f"{done} by {fact.who} ({fact.config_hash}): {keys}"
         case facts.SinkChanged() as fact:
             level = "info" if fact.state == "up" else "error"
             return level, "system", f"ALERT SINK {fact.sink} {fact.state} {fact.why}".rstrip()
@@ -153,6 +157,16 @@ def _state(record: Record) -> Line | None:
             return "info", "system", f"ENDED: {fact.reason}"
         case _:
             return None
+
+
+# What a change of settings is called, by how it came about.
+_CHANGED = {
+    "reload": "RELOADED",
+    "apply": "APPLIED until confirmed",
+    "confirm": "CONFIRMED",
+    "revert": "REVERTED",
+    "persist": "WRITTEN",
+}
 
 
 def _news(fact: facts.NewsSeen) -> Line:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import resource
 import signal
@@ -11,7 +12,8 @@ from pathlib import Path
 import trio
 from loguru import logger
 
-from lowcap.config import load, state_dir
+from lowcap.config import state_dir
+from lowcap.config_files import ConfigFiles
 from lowcap.control.listen import is_handed_over, open_listener, socket_path
 from lowcap.core.clock import SystemClock, parse_as_of
 from lowcap.core.errors import ConfigError, LowcapError
@@ -44,7 +46,8 @@ def run_program(
         LowcapError: another daemon is there already, or the ledger is unreadable.
     """
     environ = os.environ
-    settings, digest = load(config_path, environ)
+    files = ConfigFiles(config_path, environ)
+    settings, digest = files()
     clock = SystemClock(_shift(as_of, settings))
     if market and settings.paper.upstream_url:
         raise ConfigError(["--market: paper.upstream_url gives the prices already; take one away"])
@@ -54,6 +57,7 @@ def run_program(
     stop_word = StopWord(path.parent / STOP_FILE)
     # Not through the loop: while that is busy the flag must still be raised.
     signal.signal(signal.SIGUSR1, stop_word.on_signal)
+    faulthandler.enable()  # a watchdog's SIGABRT says where the daemon hung
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold keys
     lock = StateLock(folder)
@@ -66,7 +70,7 @@ def run_program(
         ring=set_up_logging(settings.log.level, environ, folder=folder, mode=settings.mode),
         config_hash=digest,
         listener=listener,
-        reload=lambda: load(config_path, environ),
+        reload=files,
         stop_word=stop_word,
         systemd=Systemd(environ),
     )

@@ -207,6 +207,7 @@ def _health(value: Json, style: Style, columns: int) -> list[str]:
 def _stats(value: Json, style: Style, columns: int) -> list[str]:
     process, queues, dedup = value["process"], value["queues"], value["dedup"]
     batch = queues["batch"]
+    oldest = "" if batch["oldest_ms"] is None else f" (the oldest for {batch['oldest_ms']} ms)"
     rates = ", ".join(f"{name} {rate:g}" for name, rate in value["per_min"].items())
     counts = ", ".join(f"{name} {count}" for name, count in value["totals"].items())
     success = "-" if value["success_pct"] is None else f"{value['success_pct']:g} %"
@@ -220,8 +221,8 @@ def _stats(value: Json, style: Style, columns: int) -> list[str]:
         f"trades: {value['trades']}, {value['wins']} won, {value['volume_usd']} USD traded",
         f"repeated news: {dedup['repeated']}, stale {dedup['stale']}, "
         f"{dedup['keys_closed']} keys closed",
-        f"batch queue: {batch['waiting']} of {batch['most']} waiting, peak {batch['peak']}, "
-        f"{batch['dropped']} dropped",
+        f"batch queue: {batch['waiting']} of {batch['most']} waiting{oldest}, "
+        f"peak {batch['peak']}, {batch['dropped']} dropped",
         f"waiting: {queues['replies']['waiting']} replies, {queues['capture']['waiting']} frames "
         f"to record; loop lag {value['loop_lag_ms']:g} ms",
     ]

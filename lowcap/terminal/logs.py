@@ -9,10 +9,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from lowcap.control.client import CallFailed, Connection, Unreachable, socket_candidates
-from lowcap.control.commands import BY_NAME, Command
+from lowcap.control.client import CallFailed, Connection, Unreachable
+from lowcap.control.commands import BY_NAME
 from lowcap.control.logquery import (
     Keep,
     journalctl_words,
@@ -24,30 +24,25 @@ from lowcap.control.logquery import (
 from lowcap.control.protocol import Json
 from lowcap.core.logplaces import all_paths, paths_of
 from lowcap.core.plain import plain
-from lowcap.terminal.logstore import Source, file_rows, journal_rows, log_files, log_place
+from lowcap.terminal.logstore import (
+    Source,
+    file_rows,
+    journal_rows,
+    likely_writers,
+    log_files,
+    log_place,
+)
+from lowcap.terminal.options import Options
 from lowcap.terminal.output import complain, finish, json_text, say
 from lowcap.terminal.table import Style, fold, terminal_columns, wants_colour, wrap
 
-PAGE_ROWS = 1_000
+PAGE_ROWS = 500
 LINES_HELD = 2_000
 PIPE_COLUMNS = 10_000
 _ROLES = {"debug": "dim", "info": "", "warning": "warn", "error": "bad"}
 _SHOWN = ("cursor", "log", "mode", "trace", "feed", "trigger", "folder", "symbol", "message_id")
 # What asks for nothing but a selection of records.
 _SELECTING = ("priority", "errors", "grep", "since", "until", "area", "feed", "trigger", "trace")
-
-
-class Options(Protocol):
-    """What all commands share, as main has it."""
-
-    as_json: bool
-    yes: bool
-    colour: str
-    socket: str
-
-    def patience_s(self, command: Command) -> float | None:
-        """How long to wait for a reply."""
-        ...
 
 
 def run_logs(params: Json, options: Options) -> int | None:
@@ -66,7 +61,7 @@ def run_logs(params: Json, options: Options) -> int | None:
     if action in ("show", "stats"):
         return None
     output = output_of(params)
-    options.as_json |= output == "json"
+    options = options._replace(as_json=options.as_json or output == "json")
     count = params.get("count")
     long = bool(params.get("since")) or (isinstance(count, int) and count > PAGE_ROWS)
     if output != "full" and not long and not params.get("after") and _is_there(options):
@@ -95,8 +90,7 @@ def _is_there(options: Options) -> bool:
 
 
 def _connect(options: Options) -> Connection:
-    places = socket_candidates(options.socket, os.environ)
-    return Connection(places, options.patience_s(BY_NAME["logs"]))
+    return Connection(options.places(), options.patience_s(BY_NAME["logs"]))
 
 
 def _newest(rows: Iterator[Json], count: object, *, all_of_them: bool) -> Iterable[Json]:
@@ -142,6 +136,7 @@ def gather(params: Json, options: Options, now: datetime) -> Iterator[Json]:
         yield from _without_daemon(params, keep, now, away)
         return
     try:
+        writers = {connection.daemon_uid}
         stats: Any = connection.call("logs", {"action": "stats"})
         ring = list(_pages(connection, params))
     finally:
@@ -151,7 +146,7 @@ def gather(params: Json, options: Options, now: datetime) -> Iterator[Json]:
         oldest = stats["oldest"] or stamp(now)
         source = log_place(stats["to"], stats["file"])
         try:
-            for row in _older(source, params, keep, now):
+            for row in _older(source, params, keep, now, writers):
                 if row["at"] <= oldest and row["cursor"] not in seen:
                     yield row
         except CallFailed as failure:
@@ -171,7 +166,7 @@ def _before_ring(params: Json, stats: Json, now: datetime) -> bool:
 
 def _without_daemon(params: Json, keep: Keep, now: datetime, away: Unreachable) -> Iterator[Json]:
     source, found = log_place(None, None), False
-    for row in _older(source, params, keep, now):
+    for row in _older(source, params, keep, now, likely_writers()):
         if not found:
             sys.stderr.write(f"no daemon answers; this is from {plain(source.name, 1_000)}\n")
         found = True
@@ -180,11 +175,15 @@ def _without_daemon(params: Json, keep: Keep, now: datetime, away: Unreachable) 
         raise away
 
 
-def _older(source: Source, params: Json, keep: Keep, now: datetime) -> Iterator[Json]:
+def _older(
+    source: Source, params: Json, keep: Keep, now: datetime, writers: set[int]
+) -> Iterator[Json]:
+    """Records from the file, or those of the journal that were written by one of these users."""
     if source.path is not None:
         return filter(keep, file_rows(log_files(source.path)))
     wanted = {"since": params["since"]} if params.get("since") else {}
     words = journalctl_words(wanted | {"output": "json"}, now, "+lowcap")
+    words += [f"_UID={uid}" for uid in sorted(writers)]
     return filter(keep, journal_rows(words))
 
 
@@ -204,7 +203,7 @@ def _pages(connection: Connection, params: Json) -> Iterator[Json]:
 
 
 def _shower(output: str, options: Options) -> Callable[[Json], None]:
-    style = Style(wants_colour(options.colour, os.environ))
+    style = Style(wants_colour(options.color, os.environ))
     columns = terminal_columns() if sys.stdout.isatty() else PIPE_COLUMNS
 
     def show(row: Json) -> None:
@@ -282,9 +281,15 @@ def full_page(rows: list[Json], style: Style, columns: int) -> list[str]:
     return [line for row in rows for line in full_lines(row, style, columns)]
 
 
+def json_page(rows: list[Json], style: Style, columns: int) -> list[str]:
+    """Records as JSON, a line each."""
+    return [json_text(row) for row in rows]
+
+
 LOG_RENDERERS: dict[str, Callable[[Any, Style, int], list[str]]] = {
     "logs": page_lines,
     "logs full": full_page,
+    "logs json": json_page,
     "logs show": show_lines,
     "logs stats": stats_lines,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from lowcap.control.protocol import Json
 
 LOG_FILE = "lowcapd.jsonl"
 FILES_MAX = 100
-SERVICE_STATE = Path("/var/lib/lowcap")
+SERVICE_STATE, SERVICE_USER = Path("/var/lib/lowcap"), "lowcap"
 _LEVELS = {"7": "debug", "4": "warning", "3": "error", "2": "critical", "1": "critical"}
 _NAMED = {
     "cursor": "LOWCAP_CURSOR",
@@ -58,6 +59,19 @@ def log_place(to: str | None, file: str | None) -> Source:
         if os.access(place / LOG_FILE, os.R_OK):
             return Source(str(place / LOG_FILE), place / LOG_FILE)
     return Source("the journal", None)
+
+
+def likely_writers() -> set[int]:
+    """The users that a daemon which does not answer may have run as.
+
+    Anybody can write to a journal, but the user of a record is the kernel's word.
+    """
+    import pwd
+
+    found = {0, os.getuid()}
+    with suppress(KeyError):  # not installed as a service
+        found.add(pwd.getpwnam(SERVICE_USER).pw_uid)
+    return found
 
 
 def log_files(newest: Path) -> list[Path]:

@@ -216,20 +216,6 @@ def _caps(value: Json, style: Style, columns: int) -> list[str]:
     return lines
 
 
-def _reloaded(value: Json, style: Style, columns: int) -> list[str]:
-    lines = [
-        f"took effect: {', '.join(value['changed']) or 'nothing has changed'} "
-        f"(hash {value['config_hash']})"
-    ]
-    for change in value["changes"]:
-        text = f"  {change['key']}: {change['old']} -> {change['new']}"
-        lines += wrap(plain(text), columns, indent=4)
-    if value["needs_restart"]:
-        changed = ", ".join(value["needs_restart"])
-        lines.append(style(f"changed too, but needs a restart: {changed}", "warn"))
-    return lines
-
-
 NEWS_RENDERERS: dict[str, Renderer] = {
     "feeds": _feeds,
     "feed show": _feed,
@@ -249,5 +235,4 @@ NEWS_RENDERERS: dict[str, Renderer] = {
     "captures record": _recording,
     "captures stop": _recording,
     "caps": _caps,
-    "reload": _reloaded,
 }

@@ -9,6 +9,7 @@ from typing import Any
 from lowcap.control.commands import Command
 from lowcap.core.plain import plain
 from lowcap.terminal.account import ACCOUNT_RENDERERS, PRICE_KEYS
+from lowcap.terminal.config import CONFIG_KEYS, CONFIG_PAGES, CONFIG_RENDERERS, unsaved_lines
 from lowcap.terminal.gauges import GAUGE_KEYS, GAUGE_RENDERERS
 from lowcap.terminal.leverage import leverage_lines
 from lowcap.terminal.logs import LOG_RENDERERS
@@ -37,12 +38,15 @@ ROW_KEYS: dict[str, tuple[str, ...]] = {
     ),
     "triggers": ("id", "on", "side", "matcher", "tier", "signals"),
     "trigger stats": ("id", "signals", "trades", "refused"),
+    **dict.fromkeys(CONFIG_PAGES, CONFIG_KEYS),
+    "config diff": ("key", "running", "files", "hot", "ends"),
     "captures list": ("name", "first_ms", "last_ms", "bytes"),
     "who": WHO_KEYS,
     "trades": TRADE_KEYS,
     "trades list": TRADE_KEYS,
     "trades export": TRADE_KEYS,
     "events": ("seq", "at", "kind", "text"),
+    "events --commands": (*("seq", "at", "body.uid", "body.pid", "body.method", "body.params"),),
     "logs": ("at", "level", "area", "text"),
     **GAUGE_KEYS,
     "prices": PRICE_KEYS,
@@ -68,10 +72,11 @@ def rows_of(page: str, value: Any) -> list[Json] | None:  # noqa: ANN401
 
 def page_of(command: Command, params: Json) -> str:
     """What shows a command's reply: the command itself, with its action where it has several."""
-    action = params.get("action")
-    if command.name == "logs" and not action and params.get("output") == "full":
-        return "logs full"
-    return f"{command.name} {action}" if action else command.name
+    if command.name == "logs" and not params.get("action"):
+        return "logs " + params["output"] if params.get("output") in ("full", "json") else "logs"
+    words = [command.name, *([params["action"]] if params.get("action") else [])]
+    words += [f"--{o.name}" for o in command.options if o.shows and params.get(o.name)]
+    return " ".join(words)
 
 
 def render(command: str, value: Any, style: Style, columns: int) -> list[str]:  # noqa: ANN401
@@ -123,7 +128,7 @@ def _status(value: Json, style: Style, columns: int) -> list[str]:
     if value.get("stopped_by") == "stop file":
         lines.append(style(f"stop file: {plain(value['stop_file'])}", "bad"))
     if value["paused_symbols"]:
-        names = ", ".join(value["paused_symbols"])
+        names = plain(", ".join(value["paused_symbols"]))
         lines.append(style(f"paused until you resume: {names}", "warn"))
     for row in value.get("foreign", ()):
         if not row["ignored"]:
@@ -134,9 +139,10 @@ def _status(value: Json, style: Style, columns: int) -> list[str]:
         lines.append(style(f"{value['unknown_orders']} orders with an unknown outcome", "bad"))
     for feed in value["feeds"]:
         if feed["state"] not in ("up", "off"):
-            lines.append(f"feed {feed['name']}: {feed['state']} - {plain(feed['why'])}")
+            lines.append(plain(f"feed {feed['name']}: {feed['state']} - {feed['why']}"))
     if value["ledger"]["fault"]:
         lines.append(style(f"ledger: {plain(value['ledger']['fault'])}", "bad"))
+    lines += unsaved_lines(value.get("config") or {}, style)
     if not value["recovered"]:
         lines.append(style("still recovering: no entries until belief and venue agree", "warn"))
     return lines
@@ -189,7 +195,7 @@ def _orders(rows: list[Json], style: Style, columns: int) -> list[str]:
             "qty": row["qty"] or "all",
             "price": row["price"] or row["trigger_price"] or "market",
             "status": row["status"],
-            "id": row["client_id"],
+            "id": row["client_id"] or "never an order",
             "reason": plain(row["reason"], 40),
         }
         for row in rows
@@ -246,6 +252,7 @@ _RENDERERS: dict[str, Renderer] = {
     "panic": _closed,
     "close": _closed,
     **NEWS_RENDERERS,
+    **CONFIG_RENDERERS,
     **POSITION_RENDERERS,
     **RISK_RENDERERS,
     **MONEY_RENDERERS,

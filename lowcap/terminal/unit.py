@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from lowcap.core.plain import plain
+from lowcap.terminal.options import Options
 from lowcap.terminal.output import json_text, say
 from lowcap.terminal.table import Style, terminal_columns, wants_colour, wrap
 
@@ -15,14 +16,7 @@ Json = dict[str, Any]
 _ROLES = {"ok": "good", "warn": "warn", "FAIL": "bad"}
 
 
-class Shown(Protocol):
-    """What of the common options matters here."""
-
-    as_json: bool
-    colour: str
-
-
-def unit(params: Json, options: Shown) -> int:
+def unit(params: Json, options: Options) -> int:
     """Print or check unit files; 1 where a check found something that must be mended.
 
     Raises:
@@ -31,7 +25,7 @@ def unit(params: Json, options: Shown) -> int:
     from lowcap.doctor.findings import report
     from lowcap.doctor.units import SERVICE, Place, check_installed, check_unit, rendered
 
-    instance = str(params.get("instance") or "")
+    instance = options.instance
     if params["action"] == "check":
         given = str(params.get("file") or "")
         found = check_unit(Path(given), os.environ) if given else None
@@ -54,7 +48,7 @@ def unit(params: Json, options: Shown) -> int:
     return 0
 
 
-def show_findings(value: Json, options: Shown) -> int:
+def show_findings(value: Json, options: Options) -> int:
     """One line for each finding, its remedy below it; 1 where one must be mended."""
     if options.as_json:
         say(json_text(value, indent=2))
@@ -63,7 +57,7 @@ def show_findings(value: Json, options: Shown) -> int:
             fields = (row["level"], row["name"], row["text"], row["remedy"])
             say("\t".join(plain(str(field), 1_000) for field in fields).rstrip("\t"))
     else:
-        style = Style(wants_colour(options.colour, os.environ))
+        style = Style(wants_colour(options.color, os.environ))
         for line in finding_lines(value, style, terminal_columns()):
             say(line)
     return 0 if value["ok"] else 1

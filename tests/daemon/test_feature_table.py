@@ -25,7 +25,7 @@ ENDLESS = {"-f", "--follow", "--watch", "--confirm-within"}
 MAY_FAIL = {"doctor": {1}, "unit": {1}, "health": {1}, "is-healthy": {3}}
 REFUSED = {
     "explain --fastest": {1},
-    "config confirm": {4},
+    "config confirm": {1},
     "notify test": {1, 4},
     "notify send": {1, 4},
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,9 @@ from tests.daemon.stage import (
     settings_for,
     until,
 )
+from tests.daemon.stories import bwe_filing
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 SYMBOLS = ("KAITOUSDT", "PENDLEUSDT")
 
 
@@ -83,6 +86,28 @@ def test_stages_of_a_trade_are_told_and_forgotten(tmp_path: Path) -> None:
     assert [(each.method, each.params) for each in told] == [("latency", "action=reset")]
 
 
+def test_a_turn_in_the_batch_queue_is_waited_for_and_counted(tmp_path: Path) -> None:
+    async def main(stage: Stage) -> None:
+        async with stage.daemon() as commands:
+            frame = bwe_filing(stage.now_ms(), ("HBAR", "Hedera"), 1)
+            old = b"BlackRock registers an iShares Hedera Trust in Delaware"
+            stage.feeds.send("bwe", frame.replace(old, b"Visa partners with Hedera (HBAR)"))
+            await until(lambda: protected(stage, "HBARUSDT"), 5)
+            [row] = await ask(commands, "latency", action="export")
+            assert (row["tier"], row["symbol"]) == ("batch", "HBARUSDT")
+            assert row["wait_us"] > 0
+            [tier] = (await ask(commands, "latency"))["tiers"]
+            assert (tier["tier"], tier["target_ms"], tier["count"]) == ("batch", 500.0, 1)
+            flow, status = parts_of(commands).flow, parts_of(commands).intake.sessions["bwe"].status
+            flow.on_frame(status, frame.replace(old, b"Visa buys Hedera (HBAR)"))
+            queue = (await ask(commands, "stats"))["queues"]["batch"]
+            # Asking takes a turn of its own, and the queue may have had one first.
+            assert queue["peak"] == 1
+            assert (queue["oldest_ms"] is None) == (queue["waiting"] == 0)
+
+    in_virtual_time(main, tmp_path)
+
+
 def test_own_work_over_its_target_is_an_alarm(tmp_path: Path) -> None:
     settings = settings_for(tmp_path / "state")
     tight = LatencySettings(target_ms={"total": Decimal("0.0001")})
@@ -105,7 +130,7 @@ def test_health_names_what_is_not_well_and_what_still_works(tmp_path: Path) -> N
             names = {row["name"] for row in told["components"]}
             assert names >= {
                 "ledger", "order-socket", "rest", "user-stream", "prices", "clock", "caps",
-                "breakers", "loop", "log", "feed:tokyo", "feed:twitter",
+                "breakers", "loop", "log", "protection", "outcomes", "feed:tokyo", "feed:twitter",
             }  # fmt: skip
             stage.feeds.fault("tokyo", "refuse", seconds=5)
             stage.feeds.fault("tokyo", "drop")
@@ -202,6 +227,24 @@ def _check(found: dict[str, dict[tuple[str, ...], float]]) -> None:
     assert found["lowcap_process_resident_bytes"][()] > 10_000_000
     assert found["lowcap_process_cpu_seconds_total"][()] > 0
     assert found["lowcap_info"] == {("dry", __version__): 1}
+
+
+def _families(text: str) -> set[str]:
+    """Names as the documentation has them: counters with their ending."""
+    return {
+        family.name + ("_total" if family.type == "counter" else "")
+        for family in text_string_to_metric_families(text)
+    }
+
+
+def test_every_metric_is_documented_and_none_is_invented(tmp_path: Path) -> None:
+    async def main(stage: Stage) -> None:
+        async with stage.daemon() as commands:
+            text = (await ask(commands, "metrics", prom=True))["text"]
+            documented = set(re.findall(r"`(lowcap_[a-z_]+)`", DOCUMENT.read_text()))
+            assert documented == _families(text)
+
+    in_virtual_time(main, tmp_path)
 
 
 def test_the_account_adds_up(tmp_path: Path) -> None:

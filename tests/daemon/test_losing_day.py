@@ -310,7 +310,7 @@ def test_a_changed_limit_holds_for_the_next_order_and_says_who_and_what(tmp_path
             )
             fresh = attrs.evolve(parts.desk.settings, limits=limits, trigger=triggers)
             parts.reload = lambda: (fresh, "fresh")
-            told = await ask(commands, "reload")
+            told = await ask(commands, "config", action="reload")
             assert [row["key"] for row in told["changes"]] == [
                 "limits.order_notional_usd_max",
                 "trigger.elon_btc.cooldown_s",
@@ -323,11 +323,11 @@ def test_a_changed_limit_holds_for_the_next_order_and_says_who_and_what(tmp_path
     assert first.notional_usd > 2_000 >= second.notional_usd
     (record,) = [r for r in records(tmp_path) if isinstance(r.body, facts.ConfigReloaded)]
     fact: facts.ConfigReloaded = record.body  # type: ignore[assignment]
-    assert fact.who == "uid 1000"
+    assert fact.who == "uid 1000 pid 1"
     assert record.ts > 0
     assert [(c.key, c.old, c.new) for c in fact.changes] == [
         ("limits.order_notional_usd_max", "500000", "2000"),
         ("trigger.elon_btc.cooldown_s", "21600", "5"),
     ]
     asked = [r.body for r in records(tmp_path) if isinstance(r.body, facts.CommandReceived)]
-    assert [(c.method, c.uid) for c in asked] == [("reload", 1000)]
+    assert [(c.method, c.uid) for c in asked] == [("config", 1000)]

@@ -149,14 +149,14 @@ def test_a_reload_with_faults_changes_nothing_and_names_them_all(tmp_path: Path)
             parts = parts_of(commands)
             before = parts.desk.settings
             with pytest.raises(CommandError, match="no configuration"):
-                await ask(commands, "reload")
+                await ask(commands, "config", action="reload")
             parts.reload = broken
             with pytest.raises(ConfigError) as caught:
-                await ask(commands, "reload")
+                await ask(commands, "config", action="reload")
             assert caught.value.faults == faults
             assert parts.desk.settings is before
             parts.reload = lambda: (before, "same")
-            assert not (await ask(commands, "reload"))["changed"]
+            assert not (await ask(commands, "config", action="reload"))["changed"]
 
     in_virtual_time(main, tmp_path)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lowcap import log_commands
 from lowcap.core.logplaces import AREAS
 from lowcap.log_commands import catalog
 from lowcap.observe.catalog import filled_in, parse_catalog
@@ -39,6 +40,17 @@ def test_each_entry_says_what_it_means_and_what_to_do() -> None:
         assert len(meaning) > 20, entry.subject
         assert advice, entry.subject
         assert "@" not in filled_in(entry.subject + entry.text, {})
+
+
+@pytest.mark.parametrize("text", [None, f"-- {'0' * 32}\n-- {'0' * 32}\n", b"\xff"])
+def test_without_a_catalog_the_daemon_starts_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | bytes | None
+) -> None:
+    path = tmp_path / "lowcap.catalog"
+    if text is not None:
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+    monkeypatch.setattr(log_commands, "shipped", lambda name: path)
+    assert catalog.__wrapped__() == {}
 
 
 def test_kinds_that_the_code_names_exist() -> None:
@@ -81,3 +93,18 @@ def test_the_journal_compiles_it(tmp_path: Path) -> None:
     }
     (folder / "broken.catalog").write_text("Subject: before any id\n")
     assert journalctl("--update-catalog").returncode == 1
+
+
+def test_the_page_about_the_log_names_every_area_and_log() -> None:
+    page = (ROOT / "docs/logs.md").read_text()
+    for kind in KINDS.values():
+        (line,) = [row for row in page.splitlines() if row.startswith(f"| `{kind.area}` |")]
+        assert f"`{kind.log}`" in line
+
+
+def test_the_journal_of_the_namespace_is_bounded_and_never_held_back() -> None:
+    text = (SOURCE.parent / "journald@lowcap.conf").read_text()
+    lines = {line.partition("=")[0]: line.partition("=")[2] for line in text.splitlines()}
+    assert lines["RateLimitIntervalSec"] == "0"
+    assert lines["SystemMaxFileSize"] == "10M"
+    assert lines["SystemMaxUse"]

@@ -9,13 +9,15 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from log_kit import rows_of
 from loguru import logger
 
-from lowcap.control.logquery import IDENTIFIER
+from lowcap.control.logquery import IDENTIFIER, journalctl_words
 from lowcap.core import facts
 from lowcap.core.facts import Record
 from lowcap.core.messages import Purpose
@@ -143,10 +145,10 @@ def test_records_are_found_by_their_fields(ring: LogRing) -> None:
         "_TRANSPORT": "journal", "_PID": str(os.getpid()),
     }  # fmt: skip
     assert wanted.items() <= one.items()
-    rows = list(journal_rows(
-        ["journalctl", f"--namespace={NAMESPACE}", "--output=json", "LOWCAP_TRACE=40"]
-    ))  # fmt: skip
-    kept = {row["cursor"]: row for row in ring.select(100, lambda row: row["trace"] == 40)}
+    asked = journalctl_words({"output": "json", "trace": 40}, datetime.now(UTC), NAMESPACE)
+    assert list(journal_rows([*asked, "_UID=12345"])) == []
+    rows = list(journal_rows([*asked, f"_UID={os.geteuid()}"]))
+    kept = {row["cursor"]: row for row in rows_of(ring)}
     assert len(rows) == 6
     for row in rows:
         del row["at"]

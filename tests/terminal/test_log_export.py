@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from terminal_kit import FakeDaemon, ctl
+from terminal_kit import CTL, FakeDaemon, ctl, environment
 
 from lowcap.core.logplaces import all_paths
 from lowcap.terminal.logstore import file_rows, log_files, row_of_entry
@@ -147,13 +149,33 @@ def test_the_line_for_journalctl_needs_no_daemon(tmp_path: Path) -> None:
 
 
 def test_following_in_full_goes_on_where_the_past_ends(log: Log) -> None:
-    asked = log.fake.asked
-    done = ctl(log.folder, "--socket", str(log.folder / "c.sock"), "--timeout", "1", "logs",
-               "-o", "full", "-n", "2")  # fmt: skip
-    assert [line.split("=")[1] for line in done.stdout.splitlines() if "cursor=" in line] == [
-        "a-6", "a-7",
-    ]  # fmt: skip
-    assert ("logs", {"after": "0-0", "count": 1_000}) in asked
+    words = ("--socket", str(log.folder / "c.sock"), "logs", "-f", "-o", "full", "-n", "2")
+    with subprocess.Popen(
+        [*CTL, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=environment(log.folder),
+    ) as child:  # fmt: skip
+        assert child.stdout is not None
+        shown: list[str] = []
+        for line in child.stdout:
+            if "cursor=" in line:
+                shown.append(line.strip())
+            if shown == ["cursor=a-6", "cursor=a-7"] and "message_id" in line:
+                _until_asked(log, {"follow": True, "after": "a-7", "count": 500})
+                log.fake.push(_row(8, text=HOSTILE))
+            if shown[-1:] == ["cursor=a-8"]:
+                break
+        child.terminate()
+        child.communicate(timeout=20)
+    assert shown == ["cursor=a-6", "cursor=a-7", "cursor=a-8"]
+
+
+def _until_asked(log: Log, params: Json) -> None:
+    for _ in range(400):
+        if ("logs", params) in log.fake.asked:
+            time.sleep(0.05)  # the reply goes first
+            return
+        time.sleep(0.02)
+    raise AssertionError(log.fake.asked)
 
 
 def test_torn_and_foreign_lines_are_left_out(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+from config_values_kit import CONFIG_ACTIONS, config_values
 from gauge_kit import gauge_values
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,9 +18,9 @@ from wcwidth import wcswidth
 from lowcap.control.commands import COMMANDS
 from lowcap.core.plain import plain
 from lowcap.terminal.complete import Snapshot, complete
+from lowcap.terminal.history import is_dangerous
 from lowcap.terminal.output import cell, json_text
 from lowcap.terminal.render import ROW_KEYS, render
-from lowcap.terminal.repl import is_dangerous
 from lowcap.terminal.table import (
     NARROWEST,
     Style,
@@ -57,6 +58,7 @@ def _status(text: str) -> Json:
         "day": {"result_usd": "-99999.99", "closed": 12, "wins": 3},
         "wallet_usdt": "1000000.00", "own_work_us": {"trades": 3, "p50": 85.2, "p99": 120.9},
         "ledger": {"fault": text, "run": 1, "seq": 3}, "symbols": [], "now": "",
+        "config": {"unsaved": 3, "confirm_by": text, "confirm_until": "2026-02-06T13:31:00.123Z"},
     }  # fmt: skip
 
 
@@ -176,6 +178,7 @@ def _logged(text: str) -> Json:
     }  # fmt: skip
     return {
         "logs": [line, line | {"level": "odd"}],
+        "logs json": [line],
         "logs full": [line, line | {"trace": None, "fields": {}}],
         "logs show": line | {"subject": text, "meaning": f"{text}\n\nWhat to do: {text}"},
         "logs stats": {
@@ -293,10 +296,6 @@ def _rows(command: str, text: str) -> Any:
             "stop_pct": "2", "margin_usd": "30000.00", "margin_allowed_usd": "300000.00",
             "brackets_age_s": 43_200, "filters_age_s": 600, "brackets_fault": text,
         },
-        "reload": {
-            "changed": ["trigger"], "needs_restart": ["feed"], "config_hash": "abc",
-            "changes": [{"key": "trigger.x.match.any_of", "old": text, "new": "[a, b]"}],
-        },
         "pnl": pnl_value(text),
         "equity": equity_value(),
         "trades": [trade_value(text)] * 2,
@@ -309,14 +308,15 @@ def _rows(command: str, text: str) -> Any:
         **dict.fromkeys(("notify", "notify disable"), [_sink(text)] * 2),
         "notify test": [{"name": "telegram", "result": text}] * 2,
         "unlock": {"unlocked": text, "state": "HALTED", "holds": ["panic", "drawdown"]},
-    } | _by_hand(text, position, order)  # fmt: skip
+    } | _by_hand(text, position, order) | config_values(text)  # fmt: skip
     return values.get(command, {"state": text, "list": [text, text], "none": None, "flag": True})
 
 
 ACTIONS = (
     *("feed show", "feed disable", "trigger show", "trigger stats", "trigger test"),
+    *CONFIG_ACTIONS,
     *("captures list", "captures status", "stop show", "stop move", "risk check", "trades list"),
-    *("latency hist", "latency bottlenecks", "latency export", "metrics prom"),
+    *("latency hist", "latency bottlenecks", "latency export", "metrics prom", "logs json"),
     *("logs full", "logs show", "logs stats", "unit check", "notify disable", "notify test"),
 )
 SGR = re.compile(r"\x1b\[[0-9;]*m")

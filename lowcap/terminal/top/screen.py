@@ -14,8 +14,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
-from typing import Protocol
 
 import trio
 from prompt_toolkit.application import Application
@@ -26,9 +24,9 @@ from prompt_toolkit.layout import Layout, UIContent, UIControl, Window
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Style
 
-from lowcap.control.client import socket_candidates
 from lowcap.control.protocol import Json
 from lowcap.core.errors import CommandError, LowcapError
+from lowcap.terminal.options import Options
 from lowcap.terminal.table import wants_colour
 from lowcap.terminal.top.ask import Call, CancelCalls, Child, Effect, Leave, Redraw, Refresh
 from lowcap.terminal.top.frame import screen
@@ -55,13 +53,6 @@ _COLOURLESS = {
 }  # fmt: skip
 
 
-class Options(Protocol):
-    """What ``lowcapctl`` was told before the command."""
-
-    colour: str
-    socket: str
-
-
 def run_top(params: Json, options: Options) -> int:
     """Show the full screen until the operator leaves; returns the exit code.
 
@@ -70,19 +61,18 @@ def run_top(params: Json, options: Options) -> int:
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise CommandError("top needs a terminal", hint="lowcapctl status")
-    places = socket_candidates(options.socket, os.environ)
-    top = _Top(places, options.socket, wants_colour(options.colour, os.environ))
+    top = _Top(options, wants_colour(options.color, os.environ))
     return trio.run(top.main)
 
 
 class _Top:
     """One run of the screen."""
 
-    def __init__(self, places: list[Path], socket: str, colour: bool) -> None:
-        self._socket = socket
+    def __init__(self, options: Options, colour: bool) -> None:
+        self._options = options
         self._model = Model()
         self._seat = Seat(self._model)
-        self._watch = Watch(places, self._model, self._changed, self._shows_settings)
+        self._watch = Watch(options.places(), self._model, self._changed, self._shows_settings)
         self._canvas = _Canvas()
         self._app = _application(self._canvas, colour, self._key_from_thread)
         self._token: trio.lowlevel.TrioToken | None = None
@@ -192,7 +182,9 @@ class _Top:
 
     async def _run_child(self, child: Child) -> None:
         """A program beside us, its output for the screen; it has no terminal to ask or to spoil."""
-        places = ["--socket", self._socket] if self._socket else []
+        options = self._options
+        places = ["--socket", options.socket] if options.socket else []
+        places += ["--instance", options.instance] if options.instance else []
         command = [sys.executable, "-m", "lowcap.terminal.main", *places, *child.words]
         with trio.CancelScope() as scope:
             self._calls.add(scope)

@@ -126,10 +126,9 @@ class Commands:
         """Whether this user may connect; while we are starting, everybody with a role may."""
         return self.parts is None or self._sessions.may_enter(peer)
 
-    def on_denied(self, peer: Peer, wanted: str) -> None:
-        """Somebody asked for more than is theirs."""
-        if self.parts is not None:
-            self._sessions.on_denied(peer, wanted)
+    def on_denied(self, peer: Peer, wanted: str) -> bool:
+        """Somebody asked for more than is theirs; whether that is to be written down."""
+        return self.parts is not None and self._sessions.on_denied(peer, wanted)
 
     def on_session(self, peer: Peer) -> None:
         """Somebody has come to stay."""

@@ -20,7 +20,8 @@ from lowcap.core.errors import CommandError
 USER = "user:"
 # One alarm for the same attempt in so long: a script that tries again and again is told once.
 DENIED_APART_S = 600.0
-DENIED_KEPT = 100
+SESSIONS_APART_S = 60.0
+TOLD_KEPT = 100
 Json = dict[str, Any]
 
 
@@ -42,7 +43,7 @@ class SessionCommands:
     def __init__(self, ready: Callable[[], Parts], server: Callable[[], Sessions | None]) -> None:
         self._ready = ready
         self._server = server
-        self._denied: OrderedDict[tuple[int, str], float] = OrderedDict()
+        self._told_s: OrderedDict[tuple[int, str], float] = OrderedDict()
         self.handlers: dict[str, Handler] = {"who": self._who, "kick": self._kick}
 
     async def _who(self, params: Json, peer: Peer) -> list[Json]:
@@ -105,24 +106,33 @@ class SessionCommands:
         parts = self._ready()
         return peer.uid not in self._denied_users(parts)
 
-    def on_denied(self, peer: Peer, wanted: str) -> None:
+    def on_denied(self, peer: Peer, wanted: str) -> bool:
         """An attempt at more than is theirs: an alarm, but not one for each try."""
-        now_s, key = trio.current_time(), (peer.uid, wanted)
-        if now_s - self._denied.get(key, -DENIED_APART_S) < DENIED_APART_S:
-            return
-        self._denied[key] = now_s
-        while len(self._denied) > DENIED_KEPT:
-            self._denied.popitem(last=False)
+        if not self._is_news(peer.uid, wanted, DENIED_APART_S):
+            return False
         text = f"user {user_name(peer.uid)} ({peer.uid}, process {peer.pid}) may not {wanted}"
         self._ready().desk.alarm("access-denied", text, "add the user to a group, or find out why")
+        return True
 
     def on_session(self, peer: Peer) -> None:
-        """Somebody has come to stay."""
-        self._ready().desk.record(
-            facts.SessionOpened(
-                uid=peer.uid, user=user_name(peer.uid), pid=peer.pid, role=peer.role
+        """Somebody has come to stay. One who comes and goes all the time is told once a minute."""
+        if self._is_news(peer.uid, "", SESSIONS_APART_S):
+            self._ready().desk.record(
+                facts.SessionOpened(
+                    uid=peer.uid, user=user_name(peer.uid), pid=peer.pid, role=peer.role
+                )
             )
-        )
+
+    def _is_news(self, uid: int, what: str, apart_s: float) -> bool:
+        """Whether the same has not been told a moment ago: no visitor may fill the ledger."""
+        now_s, key = trio.current_time(), (uid, what)
+        if now_s - self._told_s.get(key, -apart_s) < apart_s:
+            return False
+        self._told_s[key] = now_s
+        self._told_s.move_to_end(key)
+        while len(self._told_s) > TOLD_KEPT:
+            self._told_s.popitem(last=False)
+        return True
 
 
 def _uid_of(text: str) -> int:

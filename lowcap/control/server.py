@@ -60,8 +60,8 @@ class Source(Protocol):
         """Whether this user has not been sent away for good."""
         ...
 
-    def on_denied(self, peer: Peer, wanted: str) -> None:
-        """Somebody asked for more than is theirs."""
+    def on_denied(self, peer: Peer, wanted: str) -> bool:
+        """Somebody asked for more than is theirs; whether that is to be written down."""
         ...
 
     def on_session(self, peer: Peer) -> None:
@@ -200,7 +200,8 @@ class ControlServer:
                 raise CommandError("a request needs an id, a number or a word")
         except CommandError as failure:
             reply = error(number, failure.code, failure.message, failure.hint)
-            if failure.code == "permission":
+            # Each attempt is answered, but not each is written down: that could fill a disk.
+            if failure.code == "permission" and self._source.on_denied(client.peer, method):
                 self._source.on_done(Done(method, client.peer, typed, reply, 0.0))
             client.push(reply)
             return
@@ -236,7 +237,6 @@ class ControlServer:
         if command is None or not known:
             raise CommandError(f"no method {method[:60]!r}")
         if not allowed:
-            self._source.on_denied(client.peer, command.name)
             raise CommandError(
                 f"{command.name} needs the role {role}, you have {client.peer.role}",
                 hint=f"ask to be added to group lowcap-{role}",

@@ -59,8 +59,9 @@ class FakeSource:
     def may_enter(self, peer: Peer) -> bool:
         return peer.uid not in self.shut_out
 
-    def on_denied(self, peer: Peer, wanted: str) -> None:
+    def on_denied(self, peer: Peer, wanted: str) -> bool:
         self.denied.append((peer.uid, wanted))
+        return self.denied.count((peer.uid, wanted)) == 1
 
     def on_session(self, peer: Peer) -> None:
         self.stayed.append(peer.uid)

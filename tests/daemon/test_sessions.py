@@ -129,5 +129,7 @@ def test_one_attempt_made_often_is_one_alarm(tmp_path: Path, monkeypatch: MP) ->
     _in_daemon(tmp_path, monkeypatch, body)
     denied = [a.text for a in _alarms(tmp_path) if a.code == "access-denied"]
     assert len(denied) == 1
+    done = [r.body for r in records(tmp_path) if r.kind == "CommandDone"]
+    assert [(body.method, body.code) for body in done] == [("panic", "permission")]
     assert "54321" in denied[0]
     assert "panic" in denied[0]

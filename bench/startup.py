@@ -4,7 +4,9 @@
 
 All cases take turns, round by round. Wall time is from before the process is
 started until it has ended; process time is what the kernel charged it for.
-The daemon is flat, its feeds point at a closed port.
+The daemon is flat, its feeds are off. What panic takes beyond the others is the
+daemon's proof that it is flat, two reads of the venue; now and then one of the
+21 waits for the venue's request limits, which the median does not show.
 """
 
 from __future__ import annotations
@@ -103,18 +105,19 @@ def show(result: dict[str, Any], rounds: int) -> None:
         f"whole processes, median of {rounds}, {platform.machine()}, "
         f"Python {platform.python_version()}; milliseconds"
     )
-    print(f"{'':<18}{'wall':>8}{'process':>9}{'to bare':>9}")
+    print(f"{'':<18}{'wall':>8}{'to bare':>9}{'process':>9}{'to bare':>9}")
     for case, row in result.items():
-        times = row["wall_ms"] / bare["wall_ms"]
         failed = f"  {row['failures']} failed" if row["failures"] else ""
-        print(f"{case:<18}{row['wall_ms']:>8.1f}{row['process_ms']:>9.1f}{times:>9.1f}{failed}")
+        times = (row[key] / bare[key] for key in ("wall_ms", "process_ms"))
+        wall, own = (f"{each:>9.1f}" for each in times)
+        print(f"{case:<18}{row['wall_ms']:>8.1f}{wall}{row['process_ms']:>9.1f}{own}{failed}")
     slow = [
         case
         for case in HELD_TO
         if result[case]["wall_ms"] > WALL_MS_MAX
-        or result[case]["wall_ms"] > TIMES_MAX * bare["wall_ms"]
+        or result[case]["process_ms"] > TIMES_MAX * bare["process_ms"]
     ]
-    limits = f"under {WALL_MS_MAX:g} ms and {TIMES_MAX:g} times a bare interpreter"
+    limits = f"wall under {WALL_MS_MAX:g} ms, process under {TIMES_MAX:g} times a bare interpreter"
     print(f"{limits}: {'not ' + ', '.join(slow) if slow else 'yes'}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime
 from platform import python_version
 from typing import Any, Protocol
 
@@ -21,11 +22,11 @@ from lowcap.actions import (
     whole_number,
 )
 from lowcap.config_commands import ConfigCommands, config_row
+from lowcap.control.logquery import moment_of
 from lowcap.control.peer import Peer
 from lowcap.control.protocol import EXIT_OF_CODE, PROTOCOL
 from lowcap.control.select import Keep, keep_for
 from lowcap.control.server import Done, Handler
-from lowcap.control.when import moment_ms
 from lowcap.core import facts
 from lowcap.core.clock import NS_PER_MS, iso_ms
 from lowcap.core.errors import CommandError
@@ -284,7 +285,8 @@ class Commands:
     def _later_than(self, since: object) -> Callable[[Record], bool]:
         """Whether a record comes after a record number, or at a moment or later."""
         if isinstance(since, str) and not since.isdecimal():
-            from_ns = moment_ms("since", since, self._ready().desk.now_ms()) * NS_PER_MS
+            now = datetime.fromtimestamp(self._ready().desk.now_ms() / 1000, UTC)
+            from_ns = round(moment_of(since, now).timestamp() * 1000) * NS_PER_MS
             return lambda record: record.ts >= from_ns
         after = whole_number("since", since)
         return lambda record: record.seq > after

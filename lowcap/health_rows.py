@@ -9,6 +9,7 @@ from lowcap.actions import Parts
 from lowcap.core.clock import NS_PER_MS
 from lowcap.core.messages import TradingState
 from lowcap.core.plain import plain
+from lowcap.execution.desk import AUTO
 from lowcap.feeds.session import NewsSession
 from lowcap.flow import BATCH_MAX, DROPPED, STALE
 from lowcap.observe.process import read_process
@@ -76,6 +77,7 @@ def components(parts: Parts) -> Iterator[Json]:
     yield _row("protection", "positions", not bare, text)
     doubt = len(desk.book.unknown_orders())
     yield _row("outcomes", "positions", not doubt, f"{doubt} orders in doubt")
+    yield _holds(parts)
     for feed in parts.feeds:
         yield _feed(feed)
     yield _caps(parts)
@@ -101,6 +103,18 @@ def _inner(parts: Parts) -> Iterator[Json]:
     yield _row("alerts", "alerts", not dead, plain("; ".join(dead)) or f"{len(sinks)} sinks")
     if gauges.fault:
         yield _row("metrics", "metrics", False, gauges.fault)
+
+
+def _holds(parts: Parts) -> Json:
+    """Holds that neither an operator placed nor their own cause lifts again."""
+    holds = parts.desk.book.state.holds.values()
+    told = [f"{h.name}: {h.reason}" for h in holds if h.who != AUTO and not is_operator(h.who)]
+    return _row("holds", "risk", not told, "; ".join(told) or "none that needs a look")
+
+
+def is_operator(who: str) -> bool:
+    """Whether a hold is an operator's own wish, and so no fault."""
+    return who.startswith("uid ")
 
 
 def _feed(feed: NewsSession) -> Json:

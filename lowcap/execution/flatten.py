@@ -43,7 +43,7 @@ SETTLE_MARGIN_MS = 1_000
 READ_EVERY_S, READ_WAITING_S, READS_QUICK = 0.15, 0.4, 10
 # Where nothing was believed open and nothing was found, no event is on its way
 # that the second read would have to wait for.
-READ_IDLE_S = 0.02
+READ_IDLE_S = 0.005
 READ_LATER_S, READ_ALL_LATER_S = 2.0, 8.0
 ALARM_AFTER_S = 30.0
 

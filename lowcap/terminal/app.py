@@ -18,6 +18,10 @@ from lowcap.terminal.output import say
 from lowcap.terminal.parse import Group, click_command, given_only
 
 EXIT_USAGE, EXIT_INTERRUPTED = 2, 130
+SHARED_HELP = (
+    "Also, as for every command: --json --csv --format --header --watch\n"
+    "--timeout --yes --socket --instance --color (lowcapctl help output)"
+)
 CarryOut = Callable[[Command, Json, Options], int]
 
 
@@ -75,6 +79,7 @@ def _with_callback(command: Command, carry_out: CarryOut) -> click.Command:
 
     parsed = click_command(command, lambda taken: shared_options(taken, hidden=True))
     parsed.callback = callback
+    parsed.epilog = f"{parsed.epilog or ''}\n\n\b\n{SHARED_HELP}"
     return parsed
 
 

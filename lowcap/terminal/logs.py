@@ -61,11 +61,12 @@ def run_logs(params: Json, options: Options) -> int | None:
     if action in ("show", "stats"):
         return None
     output = output_of(params)
-    options = options._replace(as_json=options.as_json or output == "json")
     count = params.get("count")
     long = bool(params.get("since")) or (isinstance(count, int) and count > PAGE_ROWS)
-    if output != "full" and not long and not params.get("after") and _is_there(options):
+    ring = output == "short" or (options.as_json and output != "full")
+    if ring and not long and not params.get("after") and _is_there(options):
         return None
+    options = options._replace(as_json=options.as_json or output == "json")
     show, last = _shower(output, options), ""
     for row in _newest(gather(params, options, now), count, all_of_them=bool(params.get("since"))):
         show(row)

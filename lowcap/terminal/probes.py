@@ -18,13 +18,12 @@ WAIT_S = 60.0
 # Fewer than the requests a minute that a session may make.
 ASK_EVERY_S = 0.4
 CONNECTED = ("up", "stale")
-WORKING_FEED = ("up", "off")
 ENDED = ("filled", "cancelled", "expired", "rejected", "denied", "absent")
 
 Why = Callable[[Json], list[str]]
 
 
-# -- what a status says, pure --------------------------------------------------
+# -- what an answer says, pure --------------------------------------------------
 
 
 def why_not_armed(status: Json) -> list[str]:
@@ -43,26 +42,9 @@ def why_not_flat(status: Json) -> list[str]:
     return found if status["recovered"] else [*found, "still recovering"]
 
 
-def why_not_healthy(status: Json) -> list[str]:
-    """What is not as it should be. An operator's own hold is no illness."""
-    found = [] if status["recovered"] else ["still recovering"]
-    found += [
-        f"hold {hold['name']}: {hold['reason']}"
-        for hold in status["holds"]
-        if not str(hold["who"]).startswith("uid ")
-    ]
-    found += [
-        f"feed {feed['name']} is {feed['state']}: {feed['why']}"
-        for feed in status["feeds"]
-        if feed["state"] not in WORKING_FEED
-    ]
-    if status["unprotected"]:
-        found.append(f"{status['unprotected']} positions without a confirmed stop")
-    if status["unknown_orders"]:
-        found.append(f"{status['unknown_orders']} orders with an unknown outcome")
-    if status["ledger"]["fault"]:
-        found.append(f"ledger: {status['ledger']['fault']}")
-    return found
+def why_not_healthy(health: Json) -> list[str]:
+    """What is not as it should be, by the reply of ``health``."""
+    return [f"{row['name']}: {row['text']}" for row in health["components"] if not row["ok"]]
 
 
 # -- yes or no -----------------------------------------------------------------
@@ -70,25 +52,26 @@ def why_not_healthy(status: Json) -> list[str]:
 
 def is_armed(params: Json, options: Options) -> int:
     """Exit 0 if orders may be sent, else 3; nothing is printed but JSON on request."""
-    return _probe("armed", why_not_armed, options)
+    return _probe("armed", "status", why_not_armed, options)
 
 
 def is_flat(params: Json, options: Options) -> int:
     """Exit 0 if nothing is open, else 3."""
-    return _probe("flat", why_not_flat, options)
+    return _probe("flat", "status", why_not_flat, options)
 
 
 def is_healthy(params: Json, options: Options) -> int:
     """Exit 0 if all is as it should be, else 3."""
-    return _probe("healthy", why_not_healthy, options)
+    return _probe("healthy", "health", why_not_healthy, options)
 
 
-def _probe(word: str, why: Why, options: Options) -> int:
+def _probe(word: str, method: str, why: Why, options: Options) -> int:
     timeout_s = TIMEOUT_S if options.timeout_s is None else options.timeout_s or None
     try:
         connection = Connection(options.places(), timeout_s)
         try:
-            reasons = why(_status(connection))
+            answer: Any = connection.call(method, {})
+            reasons = why(answer)
         finally:
             connection.close()
     except Unreachable as away:

@@ -71,7 +71,7 @@ class Printer:
         if self._options.as_json:
             say(json_text(event))
         elif self._template is not None:
-            self._by_template(event)
+            self._by_template([event])
         elif self._options.as_csv:
             self._as_csv([event])
         else:

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from lowcap import __version__
 from lowcap.core.errors import CommandError
+from lowcap.core.messages import TradingState
 from lowcap.observe.latency import TARGETS_MS
 from lowcap.settings import LatencySettings, Metrics
 from tests.daemon.stage import (
@@ -130,7 +131,8 @@ def test_health_names_what_is_not_well_and_what_still_works(tmp_path: Path) -> N
             names = {row["name"] for row in told["components"]}
             assert names >= {
                 "ledger", "order-socket", "rest", "user-stream", "prices", "clock", "caps",
-                "breakers", "loop", "log", "protection", "outcomes", "feed:tokyo", "feed:twitter",
+                "breakers", "loop", "log", "protection", "outcomes", "holds",
+                "feed:tokyo", "feed:twitter",
             }  # fmt: skip
             stage.feeds.fault("tokyo", "refuse", seconds=5)
             stage.feeds.fault("tokyo", "drop")
@@ -144,6 +146,11 @@ def test_health_names_what_is_not_well_and_what_still_works(tmp_path: Path) -> N
             await until(lambda: parts_of(commands).intake.session("tokyo").status.state == "up")
             await ask(commands, "pause")
             assert (await ask(commands, "health"))["works"] == "exits and stops; no entries"
+            assert (await ask(commands, "health", component="holds"))["ok"], "it was asked for"
+            desk = parts_of(commands).desk
+            desk.place_hold("loss-streak", TradingState.HALTED, "three in a row", "risk")
+            told = await ask(commands, "health", component="holds")
+            assert (told["ok"], "three in a row" in told["components"][0]["text"]) == (False, True)
             with pytest.raises(CommandError, match="no component"):
                 await ask(commands, "health", component="nothing")
 

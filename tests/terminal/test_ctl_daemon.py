@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -215,13 +216,23 @@ def test_following_events_ends_quietly_with_its_reader(daemon: Daemon) -> None:
         child.wait()
 
 
+def _resume(daemon: Daemon) -> None:
+    """Back to ACTIVE; after so many panics the venue's request limits may want a moment."""
+    for _ in range(140):
+        done = daemon.ctl("resume", "--reason", "test")
+        if "held back" not in done.stderr:
+            break
+        time.sleep(0.5)
+    assert done.returncode == 0, done.stderr
+
+
 def test_strange_arguments_do_not_stop_a_panic(daemon: Daemon) -> None:
     done = subprocess.run(
         [*CTL, "--socket", str(daemon.socket), "panic", "--yes", "--reason", b"caf\xe9 \x1b[2J"],
         capture_output=True, timeout=60, check=False, env=environment(daemon.folder),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert daemon.ctl("resume", "--reason", "test").returncode == 0
+    _resume(daemon)
 
 
 def test_a_client_that_dies_leaves_the_daemon_alone(daemon: Daemon) -> None:
@@ -233,7 +244,7 @@ def test_a_client_that_dies_leaves_the_daemon_alone(daemon: Daemon) -> None:
         child.kill()
         child.wait()
     assert daemon.ctl("status").returncode == 0
-    daemon.ctl("resume", "--reason", "test")
+    _resume(daemon)
 
 
 def test_a_second_daemon_is_refused(daemon: Daemon) -> None:

@@ -19,6 +19,8 @@ ASK_AGAIN_AFTER_S = 0.8
 SLOW_EVERY_S = 5.0
 ANSWER_WITHIN_S = 10.0
 CONNECTIONS = 2
+# Ledger records after which settings may be others. They are many: nobody asks without a cause.
+CONFIG_KINDS = "Config"
 LOGS_AT_FIRST = 500
 
 
@@ -86,6 +88,8 @@ class Watch:
             self._model.took_log(value)
             self._changed()
         elif self._model.took_event(value):
+            if str(value.get("kind")).startswith(CONFIG_KINDS):
+                self._config_wanted |= self._shows_settings()
             self._wanted.set()
             self._changed()
 
@@ -120,7 +124,6 @@ class Watch:
             await self._ask(session, "positions")
             if began_s - slow_s >= SLOW_EVERY_S:
                 slow_s = began_s
-                self._config_wanted |= self._shows_settings()
                 await self._ask(session, "latency")
                 await self._ask(session, "stats")
             if self._config_wanted:

@@ -40,7 +40,7 @@ class NotifyCommands:
         self._ready = ready
         self.handlers: dict[str, Handler] = {"notify": self._notify}
 
-    async def _notify(self, params: Json, peer: Peer) -> list[Json]:
+    async def _notify(self, params: Json, peer: Peer) -> Any:  # noqa: ANN401  # JSON
         await trio.lowlevel.checkpoint()
         parts = self._ready()
         action = _one_of("action", params.get("action"), NOTIFY_ACTIONS) or "status"
@@ -179,7 +179,7 @@ def _switch(parts: Parts, outlet: Outlet, on: bool, params: Json, peer: Peer) ->
     return _row(parts.alerts, name, outlet.settings)
 
 
-async def _sent(alerts: Alerts, names: Iterable[str], alert: Alert) -> list[Json]:
+async def _sent(alerts: Alerts, names: Iterable[str], alert: Alert) -> Json:
     """Send by each of these sinks, past all rules, and wait a little for what became of it."""
     results: dict[str, str] = {}
 
@@ -195,10 +195,11 @@ async def _sent(alerts: Alerts, names: Iterable[str], alert: Alert) -> list[Json
     with trio.move_on_after(ANSWER_S):
         while len(results) < len(wanted):
             await trio.sleep(0.02)
-    return [
+    rows = [
         {"name": name, "result": plain(results.get(name) or _still(alerts, name))}
         for name in wanted
     ]
+    return {"ok": all(row["result"] == "sent" for row in rows), "sinks": rows}
 
 
 def _still(alerts: Alerts, name: str) -> str:

@@ -54,9 +54,9 @@ def _sinks(rows: list[Json], style: Style, columns: int) -> list[str]:
     return lines
 
 
-def _results(rows: list[Json], style: Style, columns: int) -> list[str]:
+def _results(value: Json, style: Style, columns: int) -> list[str]:
     lines = []
-    for row in rows:
+    for row in value["sinks"]:
         role = "good" if row["result"] == "sent" else "warn"
         text = f"{plain(row['name'])}: {plain(row['result'])}"
         lines += [style(line, role) for line in wrap(text, columns, indent=2)]

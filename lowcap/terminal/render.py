@@ -60,6 +60,8 @@ _ROWS_IN = {
     "latency table": "stages",
     "latency hist": "bins",
     "health": "components",
+    "notify test": "sinks",
+    "notify send": "sinks",
 }
 
 

@@ -132,12 +132,14 @@ def test_the_command_tests_sends_and_switches(tmp_path: Path) -> None:
         services["telegram"].always = "drop"
         async with stage.daemon(settings=settings) as commands:
             await trio.sleep(3)
-            rows = {r["name"]: r["result"] for r in await ask(commands, "notify", action="test")}
+            told = await ask(commands, "notify", action="test")
+            rows = {row["name"]: row["result"] for row in told["sinks"]}
+            assert told["ok"] is False
             assert (rows["pushover"], rows["webhook"]) == ("sent", "sent")
             assert rows["telegram"].startswith("not sent yet: ")
             assert "MARKED" not in str(rows)
-            [row] = await ask(commands, "notify", action="test", what="webhook", kind="trade")
-            assert row == {"name": "webhook", "result": "sent"}
+            done = await ask(commands, "notify", action="test", what="webhook", kind="trade")
+            assert done == {"ok": True, "sinks": [{"name": "webhook", "result": "sent"}]}
             assert services["webhook"].taken[-1].fields["title"] == "DRY TEST ENTRY BUY BTCUSDT"
             await ask(commands, "notify", action="send", what=HOSTILE, level="critical")
             pushed = services["pushover"].taken[-1]
@@ -151,11 +153,11 @@ def test_the_command_tests_sends_and_switches(tmp_path: Path) -> None:
             count = len(services["webhook"].taken)
             rows = {row["name"]: row for row in await ask(commands, "notify", action="status")}
             assert rows["webhook"]["state"] == "off", "it survives a restart"
-            [row] = await ask(commands, "notify", action="test", what="webhook")
+            [row] = (await ask(commands, "notify", action="test", what="webhook"))["sinks"]
             assert row["result"] == "off: switched off"
             [on] = await ask(commands, "notify", action="enable", what="webhook")
             assert on["state"] == "up"
-            [row] = await ask(commands, "notify", action="test", what="webhook")
+            [row] = (await ask(commands, "notify", action="test", what="webhook"))["sinks"]
             assert row["result"] == "sent"
             assert len(services["webhook"].taken) > count
             assert rows["pushover"]["left"] == 7_496

@@ -306,7 +306,7 @@ def _rows(command: str, text: str) -> Any:
         "doctor": doctor_value(text),
         "unit check": doctor_value(text),
         **dict.fromkeys(("notify", "notify disable"), [_sink(text)] * 2),
-        "notify test": [{"name": "telegram", "result": text}] * 2,
+        "notify test": {"ok": False, "sinks": [{"name": "telegram", "result": text}] * 2},
         "unlock": {"unlocked": text, "state": "HALTED", "holds": ["panic", "drawdown"]},
     } | _by_hand(text, position, order) | config_values(text)  # fmt: skip
     return values.get(command, {"state": text, "list": [text, text], "none": None, "flag": True})

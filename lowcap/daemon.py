@@ -21,6 +21,7 @@ from lowcap.handlers import Commands
 from lowcap.heartbeat import tell_systemd
 from lowcap.house import House, Surroundings, begin_run, build
 from lowcap.leave import leave
+from lowcap.notify_commands import day_line
 from lowcap.paper.embed import Market, open_market
 from lowcap.paper.prices import MarketLine
 from lowcap.rows import frame_row
@@ -86,6 +87,7 @@ def _leave_word(house: House, market: Market) -> None:
 async def alerts_room(house: House) -> AsyncIterator[None]:
     """The sinks of alerts: outside of the ledger, so that its last record is told too."""
     alerts = house.parts.alerts
+    alerts.summary = partial(day_line, house.parts)
     async with open_service_nursery() as nursery:
         nursery.start_soon(alerts.run)
         try:

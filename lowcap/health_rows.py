@@ -8,6 +8,7 @@ from typing import Any
 from lowcap.actions import Parts
 from lowcap.core.clock import NS_PER_MS
 from lowcap.core.messages import TradingState
+from lowcap.core.plain import plain
 from lowcap.execution.desk import AUTO
 from lowcap.feeds.session import NewsSession
 from lowcap.flow import BATCH_MAX, DROPPED, STALE
@@ -97,6 +98,9 @@ def _inner(parts: Parts) -> Iterator[Json]:
     yield _row("loop", "pipeline", lag_ms <= LAG_MS_MAX, text)
     lost = parts.ring.dropped
     yield _row("log", "log", not lost, f"{lost} records not taken by the journal")
+    sinks = [outlet.sink for outlet in parts.alerts.outlets.values()]
+    dead = [f"{sink.name} is dead: {sink.counts.last_error}" for sink in sinks if sink.dead]
+    yield _row("alerts", "alerts", not dead, plain("; ".join(dead)) or f"{len(sinks)} sinks")
     if gauges.fault:
         yield _row("metrics", "metrics", False, gauges.fault)
 

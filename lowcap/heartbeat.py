@@ -6,6 +6,7 @@ import trio
 
 from lowcap.house import House
 from lowcap.intake import CONNECTED
+from lowcap.observe.latency import TOTAL
 from lowcap.observe.systemd import USEC_PER_S, Systemd
 
 BEAT_S = 2.0
@@ -45,7 +46,7 @@ def _recovering(house: House) -> str:
 
 
 def status_line(house: House) -> str:
-    """Mode, state and its reasons, feeds and positions, as ``systemctl status`` shows them."""
+    """Mode, state and its reasons, feeds, positions, own work: for ``systemctl status``."""
     desk = house.desk
     armed = "" if desk.mode == "dry" else " armed" if desk.armed else " not armed"
     holds = "".join(f" ({name})" for name in sorted(desk.book.state.holds))
@@ -53,5 +54,12 @@ def status_line(house: House) -> str:
     up = sum(feed.state in CONNECTED for feed in feeds)
     return (
         f"{desk.mode}{armed} {desk.state()}{holds}, feeds {up}/{len(feeds)}, "
-        f"{len(desk.book.open_positions())} positions"
+        f"{len(desk.book.open_positions())} positions{_own_work(house)}"
     )
+
+
+def _own_work(house: House) -> str:
+    """Our own work from frame to order, once there was some."""
+    parts = house.commands.parts
+    row = parts.gauges.latency.stages[TOTAL].row() if parts is not None else {"count": 0}
+    return f", own work p99 {row['p99_ms']:.1f} ms" if row["count"] else ""

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 import trio
+from loguru import logger
 
 from lowcap.actions import Parts, whole_number
 from lowcap.config_tree import shipped
@@ -19,6 +20,7 @@ from lowcap.control.server import Handler
 from lowcap.core.errors import CommandError
 from lowcap.observe.catalog import Entry, filled_in, parse_catalog
 from lowcap.observe.journal import journal_fields
+from lowcap.observe.logs import row_in
 
 ROWS_MAX = 500
 LOOKED_AT_ONCE = 250
@@ -56,8 +58,8 @@ class LogCommands:
         keep = keep_for("logs", params)
         count = min(count, ROWS_MAX)
         if after := params.get("after"):
-            return await _picked(ring.behind(str(after)), count, keep)
-        return (await _picked(ring.rows()[::-1], count, keep))[::-1]
+            return await _picked(ring.lines_behind(str(after)), count, keep)
+        return (await _picked(ring.lines()[::-1], count, keep))[::-1]
 
     def _show(self, cursor: str) -> Json:
         """One record in full, with what the catalog says of its kind."""
@@ -76,10 +78,11 @@ class LogCommands:
         }
 
 
-async def _picked(rows: list[Json], count: int, keep: Keep) -> list[Json]:
+async def _picked(lines: list[bytes], count: int, keep: Keep) -> list[Json]:
     """The first ``count`` rows that ``keep`` lets through; frames are taken in between."""
     found: list[Json] = []
-    for number, row in enumerate(rows, 1):
+    for number, line in enumerate(lines, 1):
+        row = row_in(line)
         if keep(row):
             found.append(row)
             if len(found) == count:
@@ -91,8 +94,15 @@ async def _picked(rows: list[Json], count: int, keep: Keep) -> list[Json]:
 
 @cache
 def catalog() -> dict[str, Entry]:
-    """The catalog that comes with lowcap, installed or in a checkout."""
+    """The catalog that comes with lowcap, installed or in a checkout.
+
+    Empty where it cannot be read: a daemon trades without explanations, too.
+    """
     path = shipped(f"systemd/{_CATALOG}")
     if not path.exists():
         path = shipped(f"contrib/systemd/{_CATALOG}")
-    return parse_catalog(path.read_text(encoding="utf-8"))
+    try:
+        return parse_catalog(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        logger.warning("{}", f"no explanations of log records: {path}: {error}")
+        return {}

@@ -38,13 +38,13 @@ class MoneyCommands:
         parts = self._ready()
         period = _one_of("period", params.get("period"), PERIODS) or "today"
         by = _one_of("by", params.get("by"), GROUPS)
-        return profit_and_loss(parts.accounts, period, by, _now(parts))
+        return profit_and_loss(parts.accounts, period, by, account_now(parts))
 
     async def _equity(self, params: Json, peer: Peer) -> Json:
         await trio.lowlevel.checkpoint()
         parts = self._ready()
         days = _number("days", params.get("days"), DAYS_SHOWN, DAYS_MAX)
-        return equity(parts.accounts, days, _now(parts))
+        return equity(parts.accounts, days, account_now(parts))
 
     async def _trades(self, params: Json, peer: Peer) -> list[Json]:
         await trio.lowlevel.checkpoint()
@@ -56,7 +56,7 @@ class MoneyCommands:
         return closed_trades(parts.accounts, count)
 
 
-def _now(parts: Parts) -> Now:
+def account_now(parts: Parts) -> Now:
     """The account as it is believed to be, with every record so far in the accounts."""
     desk = parts.desk
     desk.ledger.publish_pending()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,12 +22,15 @@ from lowcap.core import facts
 from lowcap.core.clock import iso_ms
 from lowcap.core.errors import CommandError
 from lowcap.core.plain import plain
+from lowcap.money_commands import account_now
+from lowcap.observe.statements import DAY_MS, profit_and_loss
 from lowcap.settings import NotifySink
 
 Json = dict[str, Any]
 # Shorter than a one-liner waits for its reply.
 ANSWER_S = 8.0
 SEND_LENGTH_MAX = 1_000
+HOUR_MS = 3_600_000
 
 
 class NotifyCommands:
@@ -72,6 +76,21 @@ class NotifyCommands:
         parts.desk.record(
             facts.CommandReceived(method="notify", params=text, uid=peer.uid, pid=peer.pid)
         )
+
+
+def day_line(parts: Parts) -> str:
+    """The UTC day so far in one line; in its first hour, the day before."""
+    now = account_now(parts)
+    period = "yesterday" if now.at_ms % DAY_MS < HOUR_MS else "today"
+    told = profit_and_loss(parts.accounts, period, "", now)
+    total = told["total"]
+    return (
+        f"{told['last_day']}: result {Decimal(total['result_usd']):+,.2f} USD, "
+        f"{total['trades']} closed, {total['wins']} won, {total['losses']} lost, "
+        f"fees {Decimal(total['fees_usd']):,.2f}; open: {len(told['open'])} "
+        f"({Decimal(told['unrealized_usd']):+,.2f}); "
+        f"wallet {Decimal(told['wallet']['usdt']):,.2f} USD"
+    )
 
 
 def sink_rows(alerts: Alerts) -> list[Json]:

@@ -162,3 +162,11 @@ def test_lock_files_name_hashes_and_no_index() -> None:
         assert "index" not in text
         assert "://" not in text
         assert text.count("--hash=sha256:") >= len(pinned)
+
+
+def test_what_builds_a_release_is_pinned_as_for_development() -> None:
+    ours = (ROOT / "requirements-build.lock").read_text()
+    assert "hatchling==" in ours
+    entries = re.split(r"(?m)^(?=[a-z])", ours)[1:]
+    development = (ROOT / "requirements-dev.lock").read_text()
+    assert all(entry in development for entry in entries)

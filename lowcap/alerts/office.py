@@ -28,6 +28,7 @@ from lowcap.settings import Notify, NotifySink
 from lowcap.supervise import Health, supervise
 
 DRAIN_S = 3.0
+BODY_BYTES_MAX = 16_384
 SLEEP_S_MAX = 60.0  # the wall clock may be set meanwhile
 _RULES = ("events", "min_level", "quiet_hours", "coalesce_s")
 
@@ -221,7 +222,9 @@ class Alerts:
 
     def _outlet(self, name: str, settings: NotifySink) -> Outlet:
         if self._http is None:  # each sink has one request on its way at most
-            self._http = HttpxPort(self._net, connections_max=SINKS_MAX)
+            self._http = HttpxPort(
+                self._net, connections_max=SINKS_MAX, body_bytes_max=BODY_BYTES_MAX
+            )
         opening = partial(
             sender_for, name, settings, self._mode, self._http, self._clock, self._environ
         )

@@ -38,6 +38,21 @@ VENUE_HOLDS = {
     "venue": "the venue",
 }
 _LEGS = {"e": "ENTRY", "s": "STOP", "c": "CLOSE", "x": "FORCED CLOSE"}
+# Most of what a trading day writes down, and none of it is anybody's news.
+_SILENT = (
+    facts.OrderSent,
+    facts.KeysTaken,
+    facts.PositionSeen,
+    facts.OwnershipSettled,
+    facts.IncomeSeen,
+    facts.IncomeRead,
+    facts.EquitySeen,
+    facts.EquityMarked,
+    facts.CancelAsked,
+    facts.CommandDone,
+    facts.FrameRefused,
+    facts.Checkpoint,
+)
 V = TypeVar("V")
 
 
@@ -69,6 +84,7 @@ class Reader:
         self._mode = mode
         self._recovered = False
         self._fills: dict[str, _Fills] = {}
+        self._closed: list[tuple[int, Alert]] = []
         self._waiting: dict[str, _Waiting] = {}
         self._told_lost: set[str] = set()
         self._told_holds: set[str] = set()
@@ -80,6 +96,8 @@ class Reader:
 
     def read(self, record: Record) -> list[Alert]:
         """The alerts that a record raises at once."""
+        if isinstance(record.body, _SILENT):
+            return []
         at_ms = record.ts // NS_PER_MS
         match record.body:
             case facts.NewsSeen() as news:
@@ -123,15 +141,24 @@ class Reader:
             case facts.Recovered():
                 self._recovered = True
         found = other_alert(record.body, record.seq, at_ms, self._mode)
+        if found is not None and found.event == "position.closed":
+            # What closed it may come a moment later, and is told before it.
+            self._closed.append((at_ms + FILLS_SETTLE_MS + 1, found))
+            return []
         return [] if found is None else [found]
 
     def due(self, now_ms: int, *, at_once: bool = False) -> list[Alert]:
         """What is to be told because time has passed; ``at_once``: executions need not settle."""
-        told = []
-        for name, fills in list(self._fills.items()):
-            if at_once or now_ms >= fills.first_ms + FILLS_SETTLE_MS:
-                del self._fills[name]
-                told.append(self._fill_alert(name, fills))
+        over = [
+            (name, fills)
+            for name, fills in self._fills.items()
+            if at_once or now_ms >= fills.first_ms + FILLS_SETTLE_MS
+        ]
+        for name, _ in over:
+            del self._fills[name]
+        told = [self._fill_alert(name, fills) for name, fills in over]
+        told += [alert for due_ms, alert in self._closed if at_once or now_ms >= due_ms]
+        self._closed = [] if at_once else [each for each in self._closed if now_ms < each[0]]
         for key, waiting in list(self._waiting.items()):
             if now_ms >= waiting.due_ms:
                 del self._waiting[key]
@@ -142,6 +169,7 @@ class Reader:
     def next_ms(self) -> int | None:
         """When ``due`` is to be asked next; None: not before the next record."""
         times = [fills.first_ms + FILLS_SETTLE_MS for fills in self._fills.values()]
+        times += [due_ms for due_ms, _ in self._closed]
         times += [waiting.due_ms for waiting in self._waiting.values()]
         return min(times, default=None)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import trio
+
 from lowcap.alerts.alert import Alert
 from lowcap.alerts.hook import run_hook
 from lowcap.alerts.services import (
@@ -27,7 +29,7 @@ from lowcap.feeds.keys import hidden, read_credential
 from lowcap.net.http import HttpPort, HttpReply
 from lowcap.settings import NotifySink
 
-TIMEOUT_S = 10.0
+TIMEOUT_S, DEADLINE_S = 10.0, 20.0
 Judge = Callable[[HttpReply, int], Verdict]
 Compose = Callable[[Alert, int], Outgoing]
 
@@ -93,15 +95,17 @@ def _over_http(
 ) -> Send:
     async def send(alert: Alert) -> Verdict:
         outgoing = compose(alert, now_ms(clock))
+        verdict = Verdict(AGAIN, f"no complete answer within {DEADLINE_S:g} s")
         try:
-            reply = await http.request(
-                "POST",
-                outgoing.url,
-                headers=outgoing.headers,
-                content=outgoing.content,
-                timeout_s=TIMEOUT_S,
-            )
-            verdict = judge(reply, now_ms(clock))
+            with trio.move_on_after(DEADLINE_S):  # a byte now and then outlasts any timeout
+                reply = await http.request(
+                    "POST",
+                    outgoing.url,
+                    headers=outgoing.headers,
+                    content=outgoing.content,
+                    timeout_s=TIMEOUT_S,
+                )
+                verdict = judge(reply, now_ms(clock))
         except (NotSent, NoAnswer) as error:
             verdict = Verdict(AGAIN, error.message)
         why = verdict.why

@@ -15,6 +15,7 @@ _ALARM_EVENTS = {
     "margin-call": ("margin.high", "critical"),
     "margin-high": ("margin.high", "error"),
     "latency-breach": ("latency.breach", "warning"),
+    "access-denied": ("session.denied", "warning"),
     "trigger-executions": ("limit.breached", "error"),
 }
 _ALARM_LEVELS = {
@@ -159,6 +160,9 @@ def _service(fact: Fact, mode: str) -> Told | None:
         case facts.CommandReceived(method="arm" | "disarm" as method):
             text = f"trading {method}ed by uid {fact.uid}"
             return "trading.armed", "warning", f"{method.upper()}ED", text, ""
+        case facts.SessionOpened():
+            text = f"{fact.user} (uid {fact.uid}, process {fact.pid}), role {fact.role}"
+            return "session.opened", "info", "SESSION", text, ""
         case facts.CommandReceived():
             text = f"{fact.method} {fact.params} by uid {fact.uid}"
             return "command", "debug", "COMMAND", text, fact.method

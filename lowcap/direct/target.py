@@ -124,7 +124,8 @@ def _keys(told: VenueFile, environ: Mapping[str, str]) -> list[Key]:
     """The keys to try: the panic key first, then the daemon's own."""
     if told.api_secret:
         return [Key("the built-in exchange's key", HmacSigner(told.api_key, told.api_secret))]
-    places = (told.credentials_dir, environ.get("CREDENTIALS_DIRECTORY", ""), CREDENTIALS_OF_ROOT)
+    of_root = _credentials_of_root(told)
+    places = (told.credentials_dir, environ.get("CREDENTIALS_DIRECTORY", ""), of_root)
     folders = [Path(place) for place in dict.fromkeys(places) if place]
     found: list[Key] = []
     fault: LowcapError | None = None
@@ -152,6 +153,13 @@ def _keys(told: VenueFile, environ: Mapping[str, str]) -> list[Key]:
             code="permission",
         )
     return found
+
+
+def _credentials_of_root(told: VenueFile) -> str:
+    """Root's folder of keys; an instance has its own, and must not get another account's key."""
+    state = Path(told.state_dir)
+    is_instance = state.parent == Path("/var/lib") and state.name.startswith("lowcap-")
+    return f"/etc/{state.name}/credentials" if is_instance else CREDENTIALS_OF_ROOT
 
 
 # -- the daemon -------------------------------------------------------------------

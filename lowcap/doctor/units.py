@@ -16,6 +16,7 @@ from lowcap.core.errors import CommandError
 from lowcap.doctor.findings import Finding, fail, ok, warn
 
 SERVICE, SOCKET = "lowcapd.service", "lowcapd.socket"
+TMPFILES = "lowcap.tmpfiles.conf"
 PREFIX, USER = "/opt/lowcap", "lowcap"
 # Where systemd looks, best first; $SYSTEMD_UNIT_PATH stands before or instead, as with systemd.
 UNIT_PATH = (
@@ -31,15 +32,22 @@ _ROOT_PATH = re.compile(r"/[A-Za-z0-9_./@+-]*")
 _NAME = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
 _INSTANCE = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]{0,40}")
 # Paths are compared by what they lead to, not by their letters.
-_PATHS = frozenset({"ExecStart", "ReadWritePaths", "LoadCredential", "ListenStream", "User"})
+_PATHS = frozenset(
+    {
+        *("ExecStart", "ReadWritePaths", "LoadCredential", "ListenStream", "WorkingDirectory"),
+        *("User", "SocketUser"),
+    }
+)
 _NOT_HARDENING = frozenset(
     {
         *("Type", "NotifyAccess", "ExecReload", "Group", "Sockets", "WatchdogSec", "Restart"),
         *("RestartSec", "RestartPreventExitStatus", "TimeoutStopSec", "StateDirectory"),
         *("ConfigurationDirectory", "RuntimeDirectory", "RuntimeDirectoryMode"),
-        *("RuntimeDirectoryPreserve", "WorkingDirectory", "LogNamespace"),
+        *("RuntimeDirectoryPreserve", "LogNamespace"),
     }
 )
+
+_BLANK = " \t\r"
 
 Directives = dict[tuple[str, str], list[str]]
 
@@ -86,6 +94,8 @@ def rendered(name: str, place: Place) -> str:
         text = re.sub(rf"(?m)^(d \S+ +\d+) {USER} ", rf"\g<1> {place.user} ", text)
     if place.instance:
         text = text.replace("%i", place.instance)
+        if name == TMPFILES:
+            text = text.replace("/etc/lowcap", f"/etc/lowcap-{place.instance}")
     return text
 
 
@@ -108,8 +118,8 @@ def directives(text: str) -> Directives:
     """The settings of a unit file by section and key; an empty value takes back those before."""
     found: Directives = {}
     section, joined = "", ""
-    for raw in text.splitlines():
-        line = joined + raw.strip()
+    for raw in text.split("\n"):
+        line = joined + raw.strip(_BLANK)
         joined = ""
         if not line or line[0] in "#;":
             continue
@@ -118,7 +128,7 @@ def directives(text: str) -> Directives:
         elif line.startswith("["):
             section = line.strip("[]")
         elif "=" in line:
-            key, value = (part.strip() for part in line.split("=", 1))
+            key, value = (part.strip(_BLANK) for part in line.split("=", 1))
             values = found.setdefault((section, key), [])
             if not value:
                 values.clear()
@@ -272,19 +282,20 @@ def check_installed(instance: str, environ: Mapping[str, str]) -> list[Finding]:
     return found
 
 
-def config_of_service(environ: Mapping[str, str]) -> str:
+def config_of_service(environ: Mapping[str, str], instance: str = "") -> str:
     """The configuration that the installed service reads; empty where none is installed."""
-    words = _of_installed("ExecStart", environ).split()
+    words = _of_installed("ExecStart", environ, instance).split()
     return words[words.index("--config") + 1] if "--config" in words[:-1] else ""
 
 
-def state_of_service(environ: Mapping[str, str]) -> str:
+def state_of_service(environ: Mapping[str, str], instance: str = "") -> str:
     """The StateDirectory of the installed service; empty where none is installed."""
-    return _of_installed("StateDirectory", environ)
+    return _of_installed("StateDirectory", environ, instance)
 
 
-def _of_installed(key: str, environ: Mapping[str, str]) -> str:
-    path = installed(SERVICE, environ)
+def _of_installed(key: str, environ: Mapping[str, str], instance: str) -> str:
+    name = SERVICE.replace("lowcapd.", "lowcapd@.") if instance else SERVICE
+    path = installed(name, environ)
     if path is None:
         return ""
     try:
@@ -292,4 +303,4 @@ def _of_installed(key: str, environ: Mapping[str, str]) -> str:
         text = "\n".join(part.read_text(encoding="utf-8") for part in parts)
     except (OSError, UnicodeDecodeError):
         return ""
-    return (_of(directives(text), key) or [""])[-1]
+    return (_of(directives(text.replace("%i", instance)), key) or [""])[-1]

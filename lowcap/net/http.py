@@ -95,9 +95,15 @@ class HttpxPort:
 
     Waiting for a pooled connection and being cancelled there leaks the slot
     for good (httpcore issue 1093), hence the semaphore of the pool's size.
+
+    With ``body_bytes_max`` replies are taken as they come on the wire, and cut there:
+    for servers of which only the status and the first words matter.
     """
 
-    def __init__(self, net: Net, *, connections_max: int = 8) -> None:
+    def __init__(
+        self, net: Net, *, connections_max: int = 8, body_bytes_max: int | None = None
+    ) -> None:
+        self._body_bytes_max = body_bytes_max
         for name in ("httpx", "httpcore"):  # they log addresses, and those may carry keys
             logging.getLogger(name).setLevel(logging.WARNING)
         transport = httpx.AsyncHTTPTransport(trust_env=False)
@@ -128,6 +134,13 @@ class HttpxPort:
         )
         async with self._slots:
             try:
+                if self._body_bytes_max is not None:
+                    asked = {**headers, "accept-encoding": "identity"}
+                    async with self._client.stream(
+                        method, url, headers=asked, content=content, timeout=deadlines
+                    ) as cut:
+                        body = await _head_of(cut, self._body_bytes_max)
+                        return HttpReply(cut.status_code, dict(cut.headers), body)
                 reply = await self._client.request(
                     method, url, headers=dict(headers), content=content, timeout=deadlines
                 )
@@ -197,6 +210,18 @@ def retry_after_s(headers: Mapping[str, str], now_ms: int) -> float | None:
 def _bare(url: str) -> str:
     """``url`` without its query, which may carry a signature."""
     return url.partition("?")[0]
+
+
+async def _head_of(reply: httpx.Response, most: int) -> bytes:
+    """The first ``most`` bytes of a body; the rest is never read."""
+    body = bytearray()
+    with trio.CancelScope() as scope:
+        async for chunk in reply.aiter_raw():
+            body += chunk
+            if len(body) >= most:
+                # As below: the generators under this loop end by being cancelled.
+                scope.cancel(reason="enough of the body")
+    return bytes(body[:most])
 
 
 async def _read_lines(reply: httpx.Response, on_line: Callable[[bytes], None]) -> None:

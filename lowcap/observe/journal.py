@@ -39,7 +39,7 @@ class JournalSink:
         self._untold = 0
         self.dropped = 0
 
-    def write(self, row: Json) -> None:
+    def write(self, row: Json, line: bytes) -> None:
         """Send one row; the first that gets through again says how many did not."""
         if not self._send(journal_fields(row)):
             self.dropped += 1
@@ -96,6 +96,7 @@ def journal_fields(row: Json) -> dict[str, str]:
     more: dict[str, str] = dict(row["fields"])
     traceback = more.pop("TRACEBACK", "")
     fields = {
+        **{name: value for name, value in more.items() if _FIELD.fullmatch(name)},
         "MESSAGE": row["text"] + (f"\n{traceback}" if traceback else ""),
         "MESSAGE_ID": row["message_id"],
         "PRIORITY": str(_PRIORITY.get(row["level"], _CRITICAL)),
@@ -110,7 +111,6 @@ def journal_fields(row: Json) -> dict[str, str]:
         "LOWCAP_FOLDER": row["folder"],
         "LOWCAP_SYMBOL": row["symbol"],
         "LOWCAP_CURSOR": row["cursor"],
-        **{name: value for name, value in more.items() if _FIELD.fullmatch(name)},
     }
     return {name: value for name, value in fields.items() if value}
 

@@ -28,7 +28,7 @@ _LEVERAGE_CHECKS = frozenset({"leverage-not-set", "brackets-stale"})
 Fields = dict[str, str]
 
 
-class Origin(Struct):
+class Origin(Struct, gc=False):
     """Where a chain of records began: its frame, or an operator's command."""
 
     trace: int

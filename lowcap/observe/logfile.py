@@ -10,8 +10,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 LOG_FILE = "lowcapd.jsonl"
 BYTES_MAX = 10_000_000
 FILES = 5
@@ -31,9 +29,9 @@ class LogFile:
         self._size = 0
         self._torn = False
 
-    def write(self, row: Json) -> None:
+    def write(self, row: Json, line: bytes) -> None:
         """Append one row, after starting a new file where this one is full."""
-        data = msgspec.json.encode(row) + b"\n"
+        data = line + b"\n"
         try:
             if self._fd < 0:
                 self._open()

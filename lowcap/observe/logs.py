@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
 from loguru import logger
 
 from lowcap.core.plain import plain
@@ -37,8 +38,8 @@ class Outlet(Protocol):
 
     dropped: int
 
-    def write(self, row: Json) -> None:
-        """Take a row, or count it as dropped."""
+    def write(self, row: Json, line: bytes) -> None:
+        """Take a row, which is also given as a line of JSON, or count it as dropped."""
         ...
 
     def close(self) -> None:
@@ -47,10 +48,14 @@ class Outlet(Protocol):
 
 
 class LogRing:
-    """The newest log records, for the control socket, and how many there have been."""
+    """The newest log records, for the control socket, and how many there have been.
+
+    They are kept as lines of JSON: thousands of dicts would have to be walked
+    through at every collection of garbage.
+    """
 
     def __init__(self, mode: str = "") -> None:
-        self._records: deque[Json] = deque(maxlen=RING_RECORDS)
+        self._lines: deque[bytes] = deque(maxlen=RING_RECORDS)
         self._mode = mode
         self._started = 0
         self._number = 0
@@ -67,12 +72,14 @@ class LogRing:
         self._number += 1
         row = row_of(message, at, f"{self._started:x}-{self._number}", self._mode)
         self._count(row, int(at.timestamp()) // 60)
+        line = msgspec.json.encode(row)
         for outlet in self.outlets:
-            outlet.write(row)
+            outlet.write(row, line)
         traceback = row["fields"].get("TRACEBACK", "")
         if len(traceback) > TRACEBACK_KEPT_MAX:
             row["fields"]["TRACEBACK"] = traceback[:TRACEBACK_KEPT_MAX] + "…"
-        self._records.append(row)
+            line = msgspec.json.encode(row)
+        self._lines.append(line)
         self.on_record(row)
 
     def _count(self, row: Json, minute: int) -> None:
@@ -88,22 +95,22 @@ class LogRing:
         while self.outlets:
             self.outlets.pop().close()
 
-    def rows(self) -> list[Json]:
-        """What is in the ring now, oldest first."""
-        return list(self._records)
+    def lines(self) -> list[bytes]:
+        """What is in the ring now, oldest first; each is a row as JSON."""
+        return list(self._lines)
 
-    def behind(self, cursor: str) -> list[Json]:
+    def lines_behind(self, cursor: str) -> list[bytes]:
         """What is behind a cursor, oldest first; for one of another run everything."""
         number = self._number_of(cursor)
         skipped = 0 if number is None else max(0, number - self._first_number + 1)
-        return list(islice(self._records, skipped, None))
+        return list(islice(self._lines, skipped, None))
 
     def find(self, cursor: str) -> Json | None:
         """The record of a cursor, while it is in the ring."""
         number = self._number_of(cursor)
         if number is None or not self._first_number <= number <= self._number:
             return None
-        return self._records[number - self._first_number]
+        return row_in(self._lines[number - self._first_number])
 
     def _number_of(self, cursor: str) -> int | None:
         begun, _, number = cursor.partition("-")
@@ -118,7 +125,7 @@ class LogRing:
     @property
     def _first_number(self) -> int:
         """The number of the oldest record that is still here."""
-        return self._number - len(self._records) + 1
+        return self._number - len(self._lines) + 1
 
     def stats(self) -> Json:
         """Counts since the start, rates a minute, and what could not be given to an outlet."""
@@ -128,8 +135,8 @@ class LogRing:
         file = next((each for each in self.outlets if isinstance(each, LogFile)), None)
         return {
             "records": self._number,
-            "kept": len(self._records),
-            "oldest": self._records[0]["at"] if self._records else None,
+            "kept": len(self._lines),
+            "oldest": row_in(self._lines[0])["at"] if self._lines else None,
             "by_level": dict(self.by_level),
             "by_area": dict(self.by_area),
             "last_minute": sum(each[1] for each in last),
@@ -140,6 +147,12 @@ class LogRing:
             "to": "journal" if any(isinstance(o, JournalSink) for o in self.outlets) else "stderr",
             "file": str(file.path) if file is not None else None,
         }
+
+
+def row_in(line: bytes) -> Json:
+    """A line of the ring as a row again."""
+    row: Json = msgspec.json.decode(line)
+    return row
 
 
 def row_of(message: Any, at: datetime, cursor: str, mode: str) -> Json:  # noqa: ANN401  # as above

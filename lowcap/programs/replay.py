@@ -36,6 +36,7 @@ from lowcap.settings import (
     Feed,
     LatencySettings,
     Metrics,
+    Notify,
     Settings,
     Shutdown,
 )
@@ -250,7 +251,7 @@ def dry_settings(
     """``settings`` as they are, but on paper, without keys, and with the feed server's addresses.
 
     Feeds without lines are off, and so are capitalisations: today's would not
-    be those of the recording.
+    be those of the recording. Nobody is alerted of what happened long ago.
     """
     return attrs.evolve(
         settings,
@@ -261,6 +262,7 @@ def dry_settings(
         caps=attrs.evolve(settings.caps, enabled=False),
         paper=attrs.evolve(settings.paper, seed=around.seed, port=0, upstream_url=""),
         shutdown=Shutdown(positions="keep"),
+        notify=Notify(),
         # A slow machine is no event of the session, and the daemon's own file is not for us.
         latency=LatencySettings(target_ms={"total": Decimal(TARGET_MS_MAX)}),
         metrics=Metrics(),

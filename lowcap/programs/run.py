@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import resource
 import signal
@@ -56,6 +57,7 @@ def run_program(
     stop_word = StopWord(path.parent / STOP_FILE)
     # Not through the loop: while that is busy the flag must still be raised.
     signal.signal(signal.SIGUSR1, stop_word.on_signal)
+    faulthandler.enable()  # a watchdog's SIGABRT says where the daemon hung
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold keys
     lock = StateLock(folder)

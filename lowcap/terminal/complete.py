@@ -46,7 +46,6 @@ _WORDS_OF_OPTION = {
     "days": ("1", "7", "30"),
 }
 _RANKS = (VIEW, TRADE, ADMIN)
-EXTRA_WORDS = (Candidate("help", "what can be typed"), Candidate("quit", "leave the prompt"))
 
 
 def complete(line: str, snapshot: Snapshot, topics: Sequence[str] = ()) -> list[Candidate]:
@@ -57,8 +56,7 @@ def complete(line: str, snapshot: Snapshot, topics: Sequence[str] = ()) -> list[
     if len(words) == 1:
         shown = [c for c in COMMANDS if c.name not in hidden]
         found = [Candidate(command.name, command.help) for command in shown]
-        extra = [word for word in EXTRA_WORDS if word.word not in BY_NAME]
-        return _matching(typed, [*found, *extra])
+        return _matching(typed, [*found, Candidate("quit", "leave the prompt")])
     if words[0] == "help":
         if len(words) > 2:
             return []
@@ -161,7 +159,7 @@ def _known(kind: str, snapshot: Snapshot) -> list[Candidate]:
         "feed": snapshot.feeds,
         "trigger": snapshot.triggers,
         "lock": snapshot.locks,
-        "key": snapshot.keys,
+        "setting": snapshot.keys,
     }
     return [Candidate(word, kind) for word in words.get(kind, ())]
 

@@ -15,5 +15,6 @@ def doctor(params: Json, options: Options) -> int:
     from lowcap.doctor.findings import report
 
     places = options.places()
-    found = check_all(places, str(params.get("config") or ""), os.environ)
+    config = str(params.get("config") or "")
+    found = check_all(places, config, os.environ, options.instance)
     return show_findings(report(found), options)

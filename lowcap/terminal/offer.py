@@ -11,6 +11,7 @@ from lowcap.core.plain import plain
 from lowcap.terminal.complete import Snapshot, complete
 from lowcap.terminal.link import Link
 from lowcap.terminal.prompt_topics import TOPICS
+from lowcap.terminal.topics import TOPICS as SHELL_TOPICS
 
 META_LENGTH_MAX = 60
 
@@ -50,7 +51,7 @@ class TableCompleter(Completer):
         """Completions of the word before the cursor."""
         line = document.text_before_cursor.lstrip()
         typed = line.split(" ")[-1]
-        for candidate in complete(line, snapshot_of(self._link), tuple(TOPICS)):
+        for candidate in complete(line, snapshot_of(self._link), (*TOPICS, *SHELL_TOPICS)):
             yield Completion(
                 plain(candidate.word),
                 start_position=-len(typed),

@@ -176,7 +176,7 @@ class Prompt:
         """Print lines over those of the last call, where nothing has been printed since."""
         rows, size = self._block
         now = os.get_terminal_size(sys.stdout.fileno())
-        if 0 < rows < now.lines and size == now and os.environ.get("TERM") != "dumb":
+        if 0 < rows < now.lines and size == now:
             sys.stdout.write(f"\033[{rows}A\r\033[J")
         sys.stdout.write("".join(f"{line}\n" for line in lines))
         sys.stdout.flush()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import trio
 from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.utils import is_dumb_terminal
 
 from lowcap.control.client import CallFailed
 from lowcap.control.commands import ALIAS_FLAGS, BY_NAME, VIEW, Command
@@ -39,12 +40,23 @@ SHOWN_LEVELS = frozenset({"info", "warning", "error"})
 GREET_WITHIN_S = 1.5
 # What reading a value raises that is not what it should be.
 _UNREADABLE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
+_OF_A_SESSION = frozenset({"SessionOpened", "CommandReceived", "CommandDone"})
 # Commands that serve a shell: at the prompt the toolbar and Tab do their work.
 FOR_SHELLS = frozenset({"wait", "completion"})
 
 
 def run_repl(places: list[Path], colour: str) -> int:
-    """Run the prompt until the operator leaves; returns the exit code."""
+    """Run the prompt until the operator leaves; returns the exit code.
+
+    Raises:
+        CallFailed: the terminal says that it can do nothing but print.
+    """
+    if is_dumb_terminal():
+        raise CallFailed(
+            f"TERM is {plain(os.environ.get('TERM', ''))!r}: the prompt has to move the cursor",
+            hint="lowcapctl COMMAND works on any terminal; or TERM=vt100 lowcapctl",
+            code="refused",
+        )
     return trio.run(Repl(places, colour).main)
 
 
@@ -78,7 +90,7 @@ class Repl:
             with trio.move_on_after(GREET_WITHIN_S):
                 await greeted.wait()
             if self._link.status is None:
-                self._tell(plain(self._link.why))
+                self._tell_words(self._link.why)
                 if not self._link.hello:  # a daemon that is only slow needs no starting
                     self._tell("hint: lowcapd run, or systemctl start lowcapd")
             while True:
@@ -103,13 +115,17 @@ class Repl:
                 self._tell("\n".join(self._style(line, "bad") for line in lines))
         except (CallFailed, *_UNREADABLE) as fault:
             self._tell(f"last error: not known, {plain(str(fault))}")
-        self._tell("help lists the commands, help keys the keys; Ctrl-D leaves")
+        self._tell_words("help lists the commands, help keys the keys; Ctrl-D leaves")
         greeted.set()
 
     # -- what is shown ----------------------------------------------------------
 
     def _tell(self, text: str) -> None:
         self._prompt.say(text)
+
+    def _tell_words(self, text: str) -> None:
+        """A sentence, broken between words where the terminal is narrow."""
+        self._tell("\n".join(wrap(plain(text), terminal_columns(), indent=2)))
 
     def _words(self) -> FormattedText:
         hot = is_hot(self._link.status)
@@ -129,8 +145,8 @@ class Repl:
         self._prompt.refresh()
 
     def _on_event(self, event: Json) -> None:
-        if event.get("kind") == "SessionOpened" and event["body"].get("pid") in self._own:
-            return  # we know that we are here
+        if event.get("kind") in _OF_A_SESSION and event["body"].get("pid") in self._own:
+            return  # that we are here, and what we asked for, we know
         if event.get("text") and event.get("level") in SHOWN_LEVELS:
             try:
                 self._tell("\n".join(event_lines(event, self._style, terminal_columns())))
@@ -153,7 +169,7 @@ class Repl:
             return
         if words[0] in ("quit", "exit"):
             raise LeaveRepl
-        if words[0] == "help" and (is_ours(words[1:]) or "help" not in BY_NAME):
+        if words[0] == "help" and is_ours(words[1:]):
             self._tell(help_on(" ".join(words[1:])))
             return
         command = BY_NAME.get(words[0])
@@ -218,7 +234,7 @@ class Repl:
             return render(page, value, self._style, terminal_columns())
         except _UNREADABLE as fault:
             said = f"{page}: cannot be shown ({type(fault).__name__}: {fault}), as it came:"
-            return [plain(said), json_text(value, indent=2)]
+            return [plain(said), *json_text(value, indent=2).splitlines()]
 
     async def _watch(self, command: Command, params: Json, every_s: float) -> None:
         """Show a command anew, where it stands, until cancelled."""
@@ -257,7 +273,7 @@ class Repl:
             if failure.code != "confirm":
                 raise
             word = failure.hint.removeprefix("type ").partition(" to go on")[0]
-            self._tell(plain(failure.message))
+            self._tell_words(failure.message)
             typed = await self._prompt.ask(f"Type {plain(word)} to go on: ")
             if typed != word:
                 raise CallFailed("not confirmed, nothing done", code="confirm") from None
@@ -298,6 +314,6 @@ class Repl:
                     self._call.cancel(reason="Ctrl-C")
 
     def _tell_error(self, message: str, hint: str) -> None:
-        self._tell(f"error: {plain(message)}")
+        self._tell_words(f"error: {message}")
         if hint:
-            self._tell(f"hint: {plain(hint)}")
+            self._tell_words(f"hint: {hint}")

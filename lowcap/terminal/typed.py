@@ -12,6 +12,7 @@ from lowcap.control.protocol import Json
 from lowcap.terminal.parse import click_command, given_only
 from lowcap.terminal.prompt_topics import TOPICS
 from lowcap.terminal.table import terminal_columns, wrap
+from lowcap.terminal.topics import TOPICS as SHELL_TOPICS
 
 WATCH_EVERY_S, WATCH_AT_LEAST_S, WATCH_AT_MOST_S = 2.0, 1.0, 86_400.0
 
@@ -106,5 +107,6 @@ def help_on(line: str) -> str:
     lines: list[str] = []
     for command in COMMANDS:
         lines += wrap(f"  {command.name:<{width}}  {command.help}", columns, indent=width + 4)
-    lines += wrap(f"help COMMAND tells more; also: {', '.join(TOPICS)}", columns, indent=2)
+    topics = ", ".join((*TOPICS, *SHELL_TOPICS))
+    lines += wrap(f"help COMMAND tells more; also: {topics}", columns, indent=2)
     return "\n".join(lines)

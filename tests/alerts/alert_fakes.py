@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from lowcap.net.http import HttpReply
 from lowcap.net.net import Net
-from lowcap.net.serve import HttpRequest, HttpStream, serve_stream
+from lowcap.net.serve import HttpRequest, HttpStream, SendBytes, serve_stream
 
 KEPT_MAX = 1_000
 PUSHOVER_TOKEN, PUSHOVER_USER = "MARKED-app-token", "MARKED-user-key"
@@ -38,13 +38,15 @@ class Taken(Struct):
 class FakeService:
     """One service. ``script`` holds answers for the next requests, before it behaves again.
 
-    An answer is a reply, ``"hang"`` (never answers), or ``"drop"`` (hangs up).
+    An answer is a reply, ``"hang"`` (never answers), ``"drip"`` (a byte every
+    other second), ``"flood"`` (bytes without end), or ``"drop"`` (hangs up).
     """
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self.port = 0
         self.requests = 0
+        self.flooded = 0
         self.taken: deque[Taken] = deque(maxlen=KEPT_MAX)
         self.script: deque[HttpReply | str] = deque()
         self.always: HttpReply | str | None = None
@@ -74,15 +76,28 @@ class FakeService:
         answer = self.script.popleft() if self.script else self.always
         if answer == "hang":
             await trio.sleep_forever()
+        if answer in ("drip", "flood"):
+            return HttpStream({}, _drip if answer == "drip" else self._flood)
         if answer == "drop":
             return None
         if isinstance(answer, HttpReply):
             return answer
         return _SERVICES[self.kind](self, request)
 
+    async def _flood(self, send: SendBytes) -> None:
+        while True:
+            self.flooded += 65_536
+            await send(b"x" * 65_536)
+
     def take(self, fields: Json, request: HttpRequest) -> None:
         """Remember a message that was fine."""
         self.taken.append(Taken(fields, request, trio.current_time()))
+
+
+async def _drip(send: SendBytes) -> None:
+    while True:
+        await send(b" ")
+        await trio.sleep(2)
 
 
 def reply(status: int, body: Json | None = None, **headers: str) -> HttpReply:

@@ -26,7 +26,8 @@ RECOVERED = facts.Recovered(crashed=False, unknown_settled=0, positions=1, ms=12
 
 def told(fact: Fact, mode: str = "live") -> Alert:
     """The one alert that a fact raises by itself."""
-    (found,) = Reader(mode).read(Tape()(fact))
+    reader = Reader(mode)
+    (found,) = [*reader.read(Tape()(fact)), *reader.due(NOON_MS, at_once=True)]
     return found
 
 

@@ -106,7 +106,8 @@ def test_an_alert_arrives_at_every_service_in_its_own_words(tmp_path: Path) -> N
             bench.tell(
                 facts.PositionClosed(symbol="BTCUSDT", realized=Decimal(-5), fees=Decimal(1))
             )
-            await until(lambda: all(service.taken for service in services.values()))
+            outlets = bench.alerts.outlets.values()
+            await until(lambda: all(outlet.sink.counts.sent for outlet in outlets))
             assert bench.states() == dict.fromkeys(services, "up")
             left = bench.alerts.outlets["pushover"].sink.counts.left
         pushed = services["pushover"].taken[0].fields
@@ -276,6 +277,38 @@ def test_a_server_that_never_answers_is_given_up_and_the_others_go_on(tmp_path: 
                 assert BOT_TOKEN not in sink.counts.last_error
 
     in_virtual_time(main)
+
+
+def test_a_server_that_drips_has_a_deadline(tmp_path: Path) -> None:
+    async def main(net: Net, services: Services, clock: LoopClock) -> None:
+        service = services["webhook"]
+        service.script.append("drip")
+        sinks = {"webhook": sinks_for(services)["webhook"]}
+        async with office(net, clock, Notify(sink=sinks), write_keys(tmp_path / "keys")) as bench:
+            bench.alarm("words")
+            started_s = trio.current_time()
+            await until(lambda: service.taken, within_s=60)
+            assert trio.current_time() - started_s == pytest.approx(25, abs=1)
+            error = bench.alerts.outlets["webhook"].sink.counts.last_error
+            assert error == "no complete answer within 20 s"
+
+    in_virtual_time(main)
+
+
+def test_of_an_answer_without_end_only_the_head_is_read(tmp_path: Path) -> None:
+    async def main(net: Net, services: Services) -> None:
+        service = services["webhook"]
+        service.script.append("flood")
+        sinks = {"webhook": sinks_for(services)["webhook"]}
+        settings = Notify(sink=sinks, coalesce_s=0)
+        async with office(net, SystemClock(), settings, write_keys(tmp_path / "keys")) as bench:
+            bench.alarm("one")
+            await until(lambda: bench.alerts.outlets["webhook"].sink.counts.sent == 1)
+            bench.alarm("two")
+            await until(lambda: service.taken)
+        assert service.flooded < 32_000_000, "what the sockets hold, and no more"
+
+    on_sockets(main)
 
 
 def test_while_a_service_hangs_a_bounded_box_keeps_the_severest(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from alert_kit import NOON_MS, alert
 from hypothesis import given
@@ -145,6 +147,11 @@ def test_hostile_numbers_of_subjects_do_not_fill_the_memory() -> None:
     for n in range(WINDOWS_MAX * 2):
         sieve.offer(alert("order.filled", "info", subject=f"S{n}"), NOON_MS)
     assert len(sieve._windows) <= WINDOWS_MAX + 1
+
+
+def test_the_guide_names_every_event() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
+    assert not [event for event in EVENTS if f"`{event}`" not in guide]
 
 
 @pytest.mark.parametrize("pattern", ["order.*", "stop.missing", "alarm", "feed.*"])

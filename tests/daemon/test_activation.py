@@ -22,7 +22,6 @@ from tests.daemon.service_kit import LISTEN, Service, lowcapd
 from tests.long.rig import write_config
 
 needs_systemd = pytest.mark.skipif(not shutil.which(LISTEN), reason=f"{LISTEN} is not here")
-NOBODY = 65534
 
 
 def _activated(folder: Path, *more: str) -> Service:
@@ -57,31 +56,57 @@ def test_a_client_that_comes_before_the_daemon_is_served(tmp_path: Path) -> None
         service.stop()
 
 
+WITH_GROUPS = """
+import sys
+from lowcap.control import peer
+peer._ROLE_GROUPS = (("adm", "admin"), ("tty", "trade"), ("games", "view"))  # groups that are here
+from lowcap.__main__ import cli
+cli.main(sys.argv[1:], standalone_mode=False)
+"""
+
+
 @needs_systemd
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(not Path("/usr/bin/python3").exists(), reason="no Python that all may run")
 def test_roles_of_peers_are_told_on_a_socket_of_systemd(tmp_path: Path) -> None:
-    service = _activated(tmp_path)
+    config = write_config(tmp_path, {"control": {"socket": str(tmp_path / "unused.sock")}})
+    daemon = [sys.executable, "-c", WITH_GROUPS, "run", "--config", str(config)]
+    service = Service(tmp_path, [LISTEN, "-l", str(tmp_path / "c.sock"), *daemon], {})
+    groups = {name: grp.getgrnam(name).gr_gid for name in ("adm", "tty", "games", "nogroup")}
     try:
+        give_up_s = time.monotonic() + 10
+        while not (tmp_path / "c.sock").exists():
+            assert time.monotonic() < give_up_s, service.log.read_text()
+            time.sleep(0.02)
         assert _ask(tmp_path, "pause", reason="by root")
         os.chmod(tmp_path / "c.sock", 0o666)
         for folder in (tmp_path, *tmp_path.parents[:2]):
             os.chmod(folder, 0o755)
-        refused = _as_nobody(tmp_path / "c.sock", "status")
-        assert refused["error"]["data"]["code"] == "permission", refused
-        try:
-            group = grp.getgrnam("lowcap").gr_gid
-        except KeyError:
-            return  # no group here that would give a role
-        assert "result" in _as_nobody(tmp_path / "c.sock", "status", group)
+
+        def answer(method: str, group: str, *more: str) -> str:
+            ids = [groups[name] for name in (group, *more)]
+            told = _as_nobody(tmp_path / "c.sock", method, ids)
+            return "done" if "result" in told else str(told["error"]["data"]["code"])
+
+        assert answer("status", "nogroup") == "permission"
+        assert answer("status", "games") == "done"
+        assert answer("disarm", "games") == "permission"
+        assert answer("disarm", "tty") == "done"
+        assert answer("reload", "tty") == "permission"
+        assert answer("reload", "adm") == "done"
+        # By a supplementary group, as an operator has it.
+        assert answer("disarm", "nogroup", "tty") == "done"
+        assert answer("reload", "nogroup", "games", "tty") == "permission"
     finally:
         service.stop()
 
 
 AS_NOBODY = """
 import os, socket, sys
-path, method, group = sys.argv[1], sys.argv[2], int(sys.argv[3])
-os.setgroups([])
-os.setgid(group)
+path, method = sys.argv[1:3]
+own, *more = map(int, sys.argv[3:])
+os.setgroups(more)
+os.setgid(own)
 os.setuid(65534)
 client = socket.socket(socket.AF_UNIX)
 client.settimeout(20)
@@ -97,10 +122,10 @@ print(stream.readline().decode())
 """
 
 
-def _as_nobody(path: Path, method: str, group: int = NOBODY) -> Any:
+def _as_nobody(path: Path, method: str, groups: list[int]) -> Any:
     done = subprocess.run(
         # Not this interpreter: it may live where only root may look.
-        ["/usr/bin/python3", "-c", AS_NOBODY, str(path), method, str(group)],
+        ["/usr/bin/python3", "-c", AS_NOBODY, str(path), method, *map(str, groups)],
         capture_output=True, text=True, timeout=30, check=False, cwd="/",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

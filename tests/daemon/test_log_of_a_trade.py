@@ -11,7 +11,7 @@ import pytest
 from loguru import logger
 
 from lowcap.observe.ledgerlog import LedgerLog
-from lowcap.observe.logs import LogRing, is_wanted, set_level
+from lowcap.observe.logs import LogRing, is_wanted, row_in, set_level
 from lowcap.reload import take
 from lowcap.settings import Log
 from tests.daemon.stage import Stage, in_virtual_time, parts_of, records, until
@@ -19,6 +19,10 @@ from tests.daemon.stories import bwe_filing
 
 HBAR = ("HBAR", "Hedera")
 Json = dict[str, Any]
+
+
+def rows_of(ring: LogRing) -> list[Json]:
+    return [row_in(line) for line in ring.lines()]
 
 
 @pytest.fixture
@@ -39,7 +43,7 @@ def test_every_record_of_a_trade_carries_its_trace(tmp_path: Path, ring: LogRing
             await until(lambda: len(parts_of(commands).desk.book.open_positions()) == 1)
 
     in_virtual_time(main, tmp_path)
-    rows = [row for row in ring.rows() if row["trace"] is not None and row["feed"] == "bwe"]
+    rows = [row for row in rows_of(ring) if row["trace"] is not None and row["feed"] == "bwe"]
     traces = {row["trace"] for row in rows}
     assert len(traces) == 1
     kinds = {row["kind"] for row in rows}
@@ -55,7 +59,7 @@ def test_every_record_of_a_trade_carries_its_trace(tmp_path: Path, ring: LogRing
     again = LedgerLog()
     for record in records(tmp_path):
         again.read(record)
-    told = [r for r in ring.rows() if r["kind"] == "order.stop" and r["trace"] in traces]
+    told = [r for r in rows_of(ring) if r["kind"] == "order.stop" and r["trace"] in traces]
     assert told[0]["fields"]["LOWCAP_SEQ"] == told[-1]["fields"]["LOWCAP_SEQ"]
 
 
@@ -69,4 +73,4 @@ def test_the_level_takes_effect_without_a_restart(tmp_path: Path, ring: LogRing)
             assert not is_wanted("warning")
 
     in_virtual_time(main, tmp_path)
-    assert ring.rows()[-1]["kind"] != "daemon.ended"
+    assert rows_of(ring)[-1]["kind"] != "daemon.ended"

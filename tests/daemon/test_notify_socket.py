@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import time
@@ -12,8 +13,17 @@ from typing import Any
 
 import pytest
 import tomli_w
+import trio
+import trio.testing
 
+from lowcap.config import load, shipped
+from lowcap.house import Surroundings
+from lowcap.net.net import MemoryNet
+from lowcap.observe.logs import LogRing
 from lowcap.observe.systemd import Systemd
+from lowcap.paper.feedserver import read_capture
+from lowcap.programs import selftest
+from lowcap.programs.replay import LEAD_MS, ReplayClock
 from tests.daemon.service_kit import NotifySocket, Service, lowcapd
 from tests.long.rig import Process, call, write_config
 
@@ -171,6 +181,11 @@ def test_a_desk_that_hangs_starves_the_watchdog(tmp_path: Path, notify: NotifySo
         notify.during(1)
         assert _beats(notify.during(3)) == 0  # twice the watchdog's time: systemd would end it
         assert call(tmp_path, "version")  # and yet the loop itself is alive
+        service.send(signal.SIGABRT)  # as systemd does now
+        assert service.wait(10) == -signal.SIGABRT
+        told = service.log.read_text()
+        assert "Fatal Python error: Aborted" in told
+        assert "Current thread" in told
     finally:
         service.stop()
 
@@ -191,3 +206,39 @@ def test_the_watchdog_is_fed_only_where_it_watches_us(
     environ: dict[str, str], expected_s: float | None
 ) -> None:
     assert Systemd(environ).watchdog_s == expected_s
+
+
+class _Heard(Systemd):
+    """Keeps what would be told: under virtual time nobody could empty a socket."""
+
+    def __init__(self) -> None:
+        super().__init__({"WATCHDOG_USEC": "15000000"})
+        self.told: list[dict[str, str]] = []
+
+    def tell(self, **state: str) -> None:
+        self.told.append(state)
+
+
+def test_the_status_line_follows_a_trade(tmp_path: Path) -> None:
+    line = next(x for x in read_capture([shipped(selftest.CAPTURE)]) if x.feed == selftest.FEED)
+    settings, _ = load(shipped("config.toml"), {})
+    heard = _Heard()
+    around = Surroundings(
+        net=MemoryNet(),
+        clock=ReplayClock(line.t_ms - LEAD_MS),
+        state_dir=tmp_path,
+        environ={},
+        ring=LogRing(),
+        config_hash="x",
+        systemd=heard,
+        sync_in_thread=False,
+    )
+    seen = selftest.Seen()
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    trio.run(selftest._play, line, settings, around, seen, clock=clock)
+    lines = [told["STATUS"] for told in heard.told if told.get("WATCHDOG") == "1"]
+    assert lines[0] == "dry REDUCING (prices), feeds 1/1, 0 positions"
+    assert "dry ACTIVE, feeds 1/1, 0 positions" in lines
+    assert any(re.search(r"1 positions, own work p99 \d+\.\d ms$", text) for text in lines)
+    assert re.search(r" 0 positions, own work p99 ", lines[-1])
+    assert heard.told[-1]["STOPPING"] == "1"

@@ -21,7 +21,7 @@ from lowcap.core.stopword import STOP_FILE, StopWord
 from lowcap.core.venuefile import VenueFile, leave_venue_file, read_venue_file
 from lowcap.direct.panic import panic_direct
 from lowcap.direct.road import Road
-from lowcap.direct.target import daemon_pid, find_target
+from lowcap.direct.target import _keys, daemon_pid, find_target
 from lowcap.ledger.writer import StateLock
 from lowcap.net.net import SocketNet
 from lowcap.paper.auth import Account
@@ -328,3 +328,23 @@ def test_it_loads_no_loop_and_no_library_for_http() -> None:
             "lowcap.execution.flatten",
         ]
     )
+
+
+@pytest.mark.parametrize(
+    ("state_dir", "folder"),
+    [
+        ("/var/lib/lowcap", "/etc/lowcap/credentials"),
+        ("/var/lib/lowcap-paper", "/etc/lowcap-paper/credentials"),
+        ("/home/ana/lowcap-x", "/etc/lowcap/credentials"),
+    ],
+)
+def test_an_instance_is_never_given_the_key_of_another_account(state_dir: str, folder: str) -> None:
+    told = VenueFile(
+        mode="live",
+        rest_url="https://fapi.binance.com",
+        state_dir=state_dir,
+        credentials_dir="/run/credentials/gone",
+        entry_recv_window_ms=1_000,
+    )
+    with pytest.raises(LowcapError, match=f"no key in /run/credentials/gone, {folder}$"):
+        _keys(told, {})

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lowcap import log_commands
 from lowcap.core.logplaces import AREAS
 from lowcap.log_commands import catalog
 from lowcap.observe.catalog import filled_in, parse_catalog
@@ -39,6 +40,17 @@ def test_each_entry_says_what_it_means_and_what_to_do() -> None:
         assert len(meaning) > 20, entry.subject
         assert advice, entry.subject
         assert "@" not in filled_in(entry.subject + entry.text, {})
+
+
+@pytest.mark.parametrize("text", [None, f"-- {'0' * 32}\n-- {'0' * 32}\n", b"\xff"])
+def test_without_a_catalog_the_daemon_starts_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | bytes | None
+) -> None:
+    path = tmp_path / "lowcap.catalog"
+    if text is not None:
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+    monkeypatch.setattr(log_commands, "shipped", lambda name: path)
+    assert catalog.__wrapped__() == {}
 
 
 def test_kinds_that_the_code_names_exist() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from log_kit import rows_of
 from loguru import logger
 
 from lowcap.control.logquery import IDENTIFIER, journalctl_words
@@ -147,7 +148,7 @@ def test_records_are_found_by_their_fields(ring: LogRing) -> None:
     asked = journalctl_words({"output": "json", "trace": 40}, datetime.now(UTC), NAMESPACE)
     assert list(journal_rows([*asked, "_UID=12345"])) == []
     rows = list(journal_rows([*asked, f"_UID={os.geteuid()}"]))
-    kept = {row["cursor"]: row for row in ring.rows()}
+    kept = {row["cursor"]: row for row in rows_of(ring)}
     assert len(rows) == 6
     for row in rows:
         del row["at"]

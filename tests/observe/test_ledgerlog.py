@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from log_kit import rows_of
 from loguru import logger
 from test_story import _any_fact
 
@@ -43,7 +44,7 @@ def _record(body: Fact, seq: int = 1, cause: int = 0) -> Record:
 
 
 def _rows(ring: LogRing) -> list[Json]:
-    return ring.rows()
+    return rows_of(ring)
 
 
 @pytest.mark.parametrize("name", FACT_KINDS)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from log_kit import behind, rows_of
 from loguru import logger
 
 from lowcap.control.select import keep_for
@@ -68,7 +69,7 @@ def test_the_log_of_people_is_harmless_and_in_one_time_zone(
     assert "ERROR" in second
     assert " control " in second
     assert any("ZeroDivisionError: why" in line for line in traceback)
-    line = ring.rows()[0]
+    line = rows_of(ring)[0]
     assert line["at"][11:19] == first[:8]
     now = time.gmtime()
     assert line["at"].startswith(f"{now.tm_year}-{now.tm_mon:02}-{now.tm_mday:02}T")
@@ -88,7 +89,7 @@ def test_a_record_is_one_row_of_plain_data() -> None:
         )  # fmt: skip
         told.info("{}", "FILL")
     logger.bind(kind="no such kind").warning("{}", "a remark")
-    first, second = ring.rows()
+    first, second = rows_of(ring)
     kind = KINDS["order.filled"]
     assert first["fields"].pop("TRACEBACK").endswith("ZeroDivisionError: why")
     assert int(first["fields"].pop("CODE_LINE")) > 50
@@ -138,7 +139,7 @@ def test_without_a_journal_there_is_a_file_as_well(
         logger.info("{}", "seen by people")
     assert "seen by people" in text.getvalue()
     (line,) = (tmp_path / LOG_FILE).read_bytes().splitlines()
-    assert [msgspec.json.decode(line)] == ring.rows()
+    assert [msgspec.json.decode(line)] == rows_of(ring)
     assert ring.stats()["file"] == str(tmp_path / LOG_FILE)
     ring.close()
 
@@ -153,7 +154,7 @@ def test_the_level_changes_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> Non
         set_level("error")
         assert not logs.is_wanted("warning")
         logger.warning("{}", "three")
-    assert [row["text"] for row in ring.rows()] == ["two"]
+    assert [row["text"] for row in rows_of(ring)] == ["two"]
     assert [line.split()[-1] for line in text.getvalue().splitlines()] == ["two"]
 
 
@@ -167,7 +168,7 @@ def test_the_ring_is_bounded_and_filtered() -> None:
         logger.log(level, "{}", f"{level} Stop(")
 
     def texts(**params: object) -> list[str]:
-        return [line["text"].split()[0] for line in ring.rows() if keep_for("logs", params)(line)]
+        return [line["text"].split()[0] for line in rows_of(ring) if keep_for("logs", params)(line)]
 
     assert len(texts()) == len(seen) == 7
     assert texts(priority="warning") == ["WARNING", "ERROR", "CRITICAL"]
@@ -176,7 +177,7 @@ def test_the_ring_is_bounded_and_filtered() -> None:
     assert texts(grep="error stop(") == ["ERROR"]
     for number in range(logs.RING_RECORDS + 10):
         logger.info("{}", number)
-    assert len(ring.rows()) == logs.RING_RECORDS
+    assert len(rows_of(ring)) == logs.RING_RECORDS
     stats = ring.stats()
     assert (stats["records"], stats["kept"]) == (logs.RING_RECORDS + 17, logs.RING_RECORDS)
     assert stats["by_level"] == {
@@ -193,16 +194,16 @@ def test_cursors_page_through_the_ring(monkeypatch: pytest.MonkeyPatch) -> None:
     logger.add(ring.sink)
     for number in range(25):
         logger.info("{}", number)
-    rows = ring.rows()
+    rows = rows_of(ring)
     assert [row["text"] for row in rows] == [str(n) for n in range(15, 25)]
     for at, row in enumerate(rows):
-        assert ring.behind(row["cursor"]) == rows[at + 1 :]
+        assert behind(ring, row["cursor"]) == rows[at + 1 :]
         assert ring.find(row["cursor"]) == row
     begun = rows[0]["cursor"].partition("-")[0]
     for elsewhere in ("0-0", "", "x", f"{begun}-3", f"{begun}-", f"{begun}-²", "f-20"):
-        assert ring.behind(elsewhere) == rows
+        assert behind(ring, elsewhere) == rows
         assert ring.find(elsewhere) is None
-    assert ring.behind(f"{begun}-{'9' * 400}") == []
+    assert behind(ring, f"{begun}-{'9' * 400}") == []
     assert ring.find(f"{begun}-26") is None
 
 
@@ -214,10 +215,14 @@ def test_the_ring_keeps_the_head_of_a_very_long_traceback() -> None:
         raise ValueError("y" * 100_000)
     except ValueError as error:
         logger.opt(exception=error).error("{}", "it broke")
-    assert len(ring.rows()[0]["fields"]["TRACEBACK"]) == logs.TRACEBACK_KEPT_MAX + 1
+    assert len(rows_of(ring)[0]["fields"]["TRACEBACK"]) == logs.TRACEBACK_KEPT_MAX + 1
 
 
 # -- the file ------------------------------------------------------------------------
+
+
+def _line(text: str) -> bytes:
+    return msgspec.json.encode({"text": text})
 
 
 def _texts(path: Path) -> list[str]:
@@ -229,7 +234,7 @@ def test_the_file_turns_over(tmp_path: Path) -> None:
     for start in (0, 50):  # a second run goes on where the first has left
         file = LogFile(path, bytes_max=200, files=3)
         for number in range(start, start + 50):
-            file.write({"text": f"{number:04}"})
+            file.write({}, _line(f"{number:04}"))
         file.close()
     names = sorted(each.name for each in tmp_path.iterdir())
     assert names == [LOG_FILE, f"{LOG_FILE}.1", f"{LOG_FILE}.2"]
@@ -243,21 +248,21 @@ def test_a_line_that_a_crash_cut_off_spoils_no_other(tmp_path: Path) -> None:
     path = tmp_path / LOG_FILE
     path.write_bytes(b'{"text": "whole"}\n{"text": "ha')
     file = LogFile(path)
-    file.write({"text": "next"})
+    file.write({}, _line("next"))
     file.close()
     assert path.read_bytes().splitlines()[1:] == [b'{"text": "ha', b'{"text":"next"}']
 
 
 def test_a_disk_that_refuses_is_counted(tmp_path: Path) -> None:
     file = LogFile(tmp_path / "none" / LOG_FILE)
-    file.write({"text": "lost"})
+    file.write({}, _line("lost"))
     assert file.dropped == 1
     (tmp_path / "none").mkdir()
-    file.write({"text": "written"})
+    file.write({}, _line("written"))
     assert file.dropped == 1
     file.close()
     full = LogFile(Path("/dev/full"))
-    full.write({"text": "lost"})
+    full.write({}, _line("lost"))
     full.close()
     assert full.dropped == 1
 

@@ -25,7 +25,7 @@ from lowcap.observe.recorder import Recorder
 from lowcap.paper.feedfaults import harmless
 from lowcap.programs.replay import Session, read_session, replay_session
 from lowcap.programs.replay_report import WIDTH, lines_of
-from lowcap.settings import ExchangeSettings, Settings
+from lowcap.settings import ExchangeSettings, Notify, NotifySink, Settings
 from lowcap.terminal.table import width_of
 
 SHIPPED = shipped("captures/payroll-morning.jsonl")
@@ -190,12 +190,15 @@ def _all_feeds_on(settings: Settings) -> Settings:
 
 
 def test_the_configuration_decides(tmp_path: Path) -> None:
-    """A trigger that is off does not trade; live addresses and keys are left alone."""
+    """A trigger that is off does not trade; live addresses, keys and alerts are left alone."""
+    told = tmp_path / "told"
+    touch = NotifySink(kind="exec", enabled=True, command=("/usr/bin/touch", str(told)))
 
     def change(settings: Settings) -> Settings:
         return attrs.evolve(
             settings,
             mode="live",
+            notify=Notify(sink={"touch": touch}),
             exchange=ExchangeSettings(credentials_dir=str(tmp_path / "no such folder")),
             trigger=tuple(
                 attrs.evolve(trigger, enabled=trigger.id != "elon_btc")
@@ -211,6 +214,7 @@ def test_the_configuration_decides(tmp_path: Path) -> None:
     assert [row["trigger"] for row in report["triggers"]] == ["nfp_le_50k", "upbit_listing"]
     assert report["unheard"] == ["toa_news"]
     assert report["alarms"] == []
+    assert not told.exists()
 
 
 def test_what_the_recorder_wrote_can_be_replayed(tmp_path: Path) -> None:

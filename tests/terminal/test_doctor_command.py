@@ -45,11 +45,12 @@ def test_beside_a_daemon_everything_is_looked_at(ground: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     rows = _rows(done)
     assert set(rows) >= {
-        *("daemon", "config", "clock", "key", "dns", "limits", "disk", "files"),
+        *("daemon", "config", "clock", "venue", "key", "dns", "limits", "disk", "files"),
         *("groups", "socket", "python", "locale", "journal", "unit"),
     }
     assert rows["daemon"][0]["text"].startswith("dry ACTIVE, up ")
-    assert len(rows["clock"]) >= 2  # the daemon's word, and our own
+    assert "(by the daemon)" in rows["clock"][0]["text"]
+    assert rows["venue"][0]["text"].startswith("the built-in exchange, inside the daemon, round")
     assert rows["key"][0]["text"].startswith("the built-in exchange's key works")
     assert "the daemon (process " in rows["limits"][0]["text"]
     assert rows["limits"][0]["figures"]["core_bytes"] == 0

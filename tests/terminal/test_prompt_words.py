@@ -84,6 +84,9 @@ def test_symbols_with_positions_come_first() -> None:
 
 def test_each_kind_of_word_is_offered() -> None:
     assert words("unlock ")[0] == "loss-streak"
+    assert words("config set coll", HELD._replace(keys=("limits.x", "order.collar_pct"))) == [
+        "order.collar_pct"
+    ]
     assert words("explain ")[:2] == ["1042", "7"]
     assert complete("explain 10", HELD)[0].meta == "a listing"
     assert words("feed ")[:2] == ["show", "tail"]
@@ -116,12 +119,12 @@ def test_the_state_hides_what_it_forbids() -> None:
 
 def test_a_session_is_offered_what_it_may_do() -> None:
     viewer = forbidden(HELD._replace(role="view"))
-    assert {"trade", "panic", "halt", "disarm", "reload", "feed enable"} <= viewer
+    assert {"trade", "panic", "halt", "disarm", "config set", "feed enable"} <= viewer
     assert not viewer & {"status", "feeds", "feed", "risk"}
     assert words("feed ", HELD._replace(role="view"))[:2] == ["show", "tail"]
     assert "enable" not in words("feed ", HELD._replace(role="view"))
     trader = forbidden(HELD._replace(role="trade", state=""))
-    assert "reload" in trader
+    assert "config set" in trader
     assert not trader & {"trade", "panic", "feed enable"}
     assert forbidden(HELD._replace(role="admin")) == forbidden(HELD)
 

@@ -43,6 +43,27 @@ def test_a_session_with_a_real_daemon(daemon: Daemon, open_repl: Open) -> None:
     repl.leave()
 
 
+def test_other_programs_and_back(daemon: Daemon, open_repl: Open) -> None:
+    repl = open_repl(daemon.socket)
+    repl.at_prompt()
+    repl.enter("top")
+    repl.expect("[1 overview]")
+    repl.expect("q quit")
+    repl.type("q")
+    repl.at_prompt()
+    repl.enter("is-flat")
+    repl.expect("yes")
+    repl.at_prompt()
+    repl.enter("triggers --format 'id {id} ends'")
+    repl.expect("id nfp_le_50k ends")
+    repl.at_prompt()
+    repl.enter("help exit-codes")
+    repl.expect("refused by a guard, a hold or the mode")
+    repl.enter("version")
+    repl.expect("protocol: 1")
+    repl.leave()
+
+
 def test_ctrl_c_at_the_prompt_drops_the_line(daemon: Daemon, open_repl: Open) -> None:
     repl = open_repl(daemon.socket)
     repl.at_prompt()

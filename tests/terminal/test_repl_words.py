@@ -245,6 +245,12 @@ def test_keys_of_vi(fake: FakeDaemon, tmp_path: Path, open_repl: Open) -> None:
     repl.leave()
 
 
+def test_a_dumb_terminal_is_told_so(tmp_path: Path, open_repl: Open) -> None:
+    repl = open_repl(tmp_path / "f.sock", TERM="dumb")
+    repl.expect("error: TERM is 'dumb'")
+    repl.left_with(4)
+
+
 CHILD = """
 import sys, termios, tty
 def run(params, options):
@@ -292,6 +298,7 @@ def test_a_command_of_its_own_has_the_terminal(
     ]
     for number, pid in ((52, ours), (53, child)):  # that we are here is no news
         fake.push(EVENT | {"seq": number, "kind": "SessionOpened", "body": {"pid": pid}})
+        fake.push(EVENT | {"seq": number, "kind": "CommandDone", "body": {"pid": pid}})
     seen = len(calls(fake, "status"))
     repl.expect(lambda: len(calls(fake, "status")) > seen)  # what came before it was taken in
     repl.type("q")

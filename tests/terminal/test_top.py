@@ -60,7 +60,7 @@ def fake(tmp_path: Path) -> Iterator[FakeDaemon]:
 def test_all_four_pages(daemon: Daemon, open_top: Open, columns: int) -> None:
     daemon.ctl("pause", "--reason", "look")
     daemon.ctl("resume")
-    top = open_top(daemon.socket, columns)
+    top = open_top(daemon.socket, columns, 45)
     top.expect("ACTIVE")
     top.expect("toa_news")
     top.expect("LIFTED operator-pause")
@@ -144,6 +144,11 @@ def test_the_command_line(daemon: Daemon, open_top: Open) -> None:
     top.gone("nfp_le_50k")
     top.press(":orders -n x\r")
     top.expect("'x' is not a valid integer.")
+    top.press(":logs stats\r")
+    top.expect("logs stats ─")
+    top.expect("records")
+    top.press("\x1b")
+    top.gone("logs stats ─")
     top.press(":quit\r")
     top.left_with(0)
 

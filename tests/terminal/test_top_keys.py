@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from top_models import log_value, position_value, sample, setting_value
 
 from lowcap.control.client import CallFailed
-from lowcap.terminal.top.ask import Call, CancelCalls, Editor, Leave, Redraw, Refresh
+from lowcap.terminal.top.ask import Call, CancelCalls, Child, Editor, Leave, Redraw, Refresh
 from lowcap.terminal.top.frame import screen
 from lowcap.terminal.top.keys import KEYS, footer, keys_of
 from lowcap.terminal.top.model import Model
@@ -193,6 +193,7 @@ def test_the_command_line_runs_any_command_of_the_table() -> None:
     assert _type(seat, ":feed show tokyo --json\n") == [
         Call("feed", {"action": "show", "name": "tokyo"}, "feed show", as_json=True)
     ]
+    assert _type(seat, ":logs stats\n") == [Child("logs", ("logs", "stats"))]
     assert _type(seat, ":closeall\n") == [Call("close", {"all": True}, "close")]
     assert _type(seat, ":q\n") == [Leave(0)]
     assert _type(seat, ":\n") == []
@@ -204,6 +205,7 @@ def test_the_command_line_runs_any_command_of_the_table() -> None:
     ("pause 'x", "No closing quotation"),
     ("panic --direct", "hint: in a shell: lowcapctl panic --direct"),
     ("top", "hint: in a shell: lowcapctl top"),
+    ("logs -f", "hint: in a shell: lowcapctl logs -f"),
     ("feed tail bwe", "hint: in a shell: lowcapctl feed tail bwe"),
 ])  # fmt: skip
 def test_what_cannot_be_run_is_said(text: str, said: str) -> None:
@@ -248,6 +250,19 @@ def test_answers_of_commands_lie_over_the_page() -> None:
     seat.replied(Call("positions", {}, "positions"), [{"another": "version"}])
     assert seat.view.pager is not None
     assert '"another": "version"' in "".join(seat.view.pager.lines)
+
+
+def test_what_a_program_prints_lies_over_the_page() -> None:
+    seat = _seat()
+    child = Child("doctor", ("doctor",))
+    seat.asked(child)
+    assert "doctor runs" in seat.view.notice[1]
+    seat.printed(child, "all is well\n", 0)
+    assert seat.waiting == []
+    assert seat.view.pager is not None
+    assert seat.view.pager.lines == ["all is well"]
+    seat.printed(child, "", 3)
+    assert seat.view.pager.lines == ["it said nothing", "exit code 3"]
 
 
 def test_ctrl_c_gives_up_one_thing_at_a_time() -> None:

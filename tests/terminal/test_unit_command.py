@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from terminal_kit import ctl
 
 from lowcap.core.errors import CommandError
@@ -174,3 +176,33 @@ def test_installed_units_are_found_as_systemd_finds_them(tmp_path: Path) -> None
     env = {"SYSTEMD_UNIT_PATH": f"{tmp_path}:"}
     rows = ctl(tmp_path, "unit", "check", env=env).stdout.splitlines()
     assert any(row.startswith("FAIL\tunit\tsystemd-analyze verify: ") for row in rows)
+
+
+PLAIN = st.text(st.characters(blacklist_characters="\\\n\r#;[]="), max_size=12).map(str.strip)
+KEYS = st.from_regex(r"[A-Z][A-Za-z]{0,9}", fullmatch=True)
+
+
+@given(st.text())
+def test_any_text_can_be_read_as_a_unit(text: str) -> None:
+    for (_, key), values in directives(text).items():
+        assert "\n" not in key + "".join(values)
+
+
+@given(st.lists(st.tuples(KEYS, PLAIN)))
+def test_values_add_up_and_an_empty_one_takes_back_those_before(pairs: list[Any]) -> None:
+    expected: dict[tuple[str, str], list[str]] = {}
+    for key, value in pairs:
+        values = expected.setdefault(("Service", key), [])
+        values[:] = [*values, value] if value else []
+    text = "# remark\n[Service]\n" + "".join(f"{key} = {value}\n" for key, value in pairs)
+    assert directives(text) == expected
+
+
+@given(st.text(), st.sampled_from(["prefix", "config", "user", "instance"]))
+def test_no_value_can_add_a_line_to_a_unit(text: str, field: str) -> None:
+    shipped_lines = len(rendered("lowcapd@.service", Place()).splitlines())
+    try:
+        made = rendered("lowcapd@.service", Place(**{field: text}))
+    except CommandError:
+        return
+    assert len(made.splitlines()) == shipped_lines

@@ -102,7 +102,8 @@ def sample(text: str = "a lunch", role: str = "admin", **changes: Any) -> Model:
             setting_value("sizing.scale", "0.5", default="1.0", origin="config.d/test.toml"),
             setting_value("order.slippage_pct", "1.5", help=text),
             setting_value("log.level", "info", range="debug, info, warning, error"),
-            setting_value("limits.paused", False, range="true or false"),
+            setting_value("trigger.news_coin_mention.executions_per_hour_max", "3", default=None),
+            setting_value("notify.enabled", False, range="true or false"),
             setting_value("exchange.rest_url", "http://127.0.0.1:1", hot=False),
         ],
     )

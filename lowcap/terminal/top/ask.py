@@ -22,6 +22,13 @@ class Call(NamedTuple):
     as_json: bool = False
 
 
+class Child(NamedTuple):
+    """A command that the daemon does not answer by itself: a program of its own."""
+
+    method: str
+    words: tuple[str, ...]
+
+
 class Leave(NamedTuple):
     """The end, with an exit code."""
 
@@ -42,7 +49,7 @@ class CancelCalls(NamedTuple):
     """Calls that have not been answered are given up."""
 
 
-Effect = Call | Leave | Refresh | Redraw | CancelCalls
+Effect = Call | Child | Leave | Refresh | Redraw | CancelCalls
 
 
 @dataclass

@@ -40,6 +40,8 @@ KEYS: tuple[Key, ...] = (
     Key("x", "close", "close", "close the chosen position", (POSITIONS,), "close"),
     Key("m", "move_stop", "stop", "move the stop of the chosen position: a price, or a distance"
         " like 1.5%", (POSITIONS,), "stop", "move"),
+    Key("e", "edit", "edit", "change the chosen setting, while the daemon runs", (SETTINGS,),
+        "config", "set"),
     Key("enter", "detail", "detail", "all about the chosen row", (POSITIONS, LOGS, SETTINGS)),
     Key(" ", "follow", "follow", "follow the newest records, or hold", (LOGS,)),
     Key("l", "level", "level", "this level and worse: debug, info, warning, error", (LOGS,)),
@@ -49,8 +51,6 @@ KEYS: tuple[Key, ...] = (
     Key("/", "search", "search", "only rows with a text", (LOGS, SETTINGS)),
     Key("c", "clear", "clear", "clear the records that are here; the daemon keeps its own",
         (LOGS,)),
-    Key("e", "edit", "edit", "change the chosen setting, while the daemon runs", (SETTINGS,),
-        "config", "set"),
     Key("p", "pause", "pause", "no new entries; exits go on", (), "pause"),
     Key("r", "resume", "resume", "take entries again; after a halt with a reason", (), "resume"),
     Key("h", "halt", "halt", "latched stop; positions keep their stops", (), "halt"),

@@ -159,7 +159,7 @@ def _latency(model: Model, status: Json, width: int) -> list[Line]:
     if "latency" in model.missing:
         missing = wrapped(f"stages: not available ({model.missing['latency']})", width)[:1]
         return [*flowed(parts, width), *missing]
-    if total := _total(latency):
+    if (total := _total(latency)) and total.get("p50_ms") is not None:
         late, target = total.get("violations_pct"), number(total.get("target_ms"), 0)
         role = "bad" if isinstance(late, (int, float)) and late > 10 else ""
         p50, p99 = number(total.get("p50_ms")), number(total.get("p99_ms"))

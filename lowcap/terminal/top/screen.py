@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 
 import trio
 from prompt_toolkit.application import Application
@@ -28,7 +28,7 @@ from lowcap.control.protocol import Json
 from lowcap.core.errors import CommandError, LowcapError
 from lowcap.terminal.options import Options
 from lowcap.terminal.table import wants_colour
-from lowcap.terminal.top.ask import Call, CancelCalls, Effect, Leave, Redraw, Refresh
+from lowcap.terminal.top.ask import Call, CancelCalls, Child, Effect, Leave, Redraw, Refresh
 from lowcap.terminal.top.frame import screen
 from lowcap.terminal.top.model import Model
 from lowcap.terminal.top.seat import Seat
@@ -61,16 +61,18 @@ def run_top(params: Json, options: Options) -> int:
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise CommandError("top needs a terminal", hint="lowcapctl status")
-    return trio.run(_Top(options.places(), wants_colour(options.color, os.environ)).main)
+    top = _Top(options, wants_colour(options.color, os.environ))
+    return trio.run(top.main)
 
 
 class _Top:
     """One run of the screen."""
 
-    def __init__(self, places: list[Path], colour: bool) -> None:
+    def __init__(self, options: Options, colour: bool) -> None:
+        self._options = options
         self._model = Model()
         self._seat = Seat(self._model)
-        self._watch = Watch(places, self._model, self._changed, self._shows_settings)
+        self._watch = Watch(options.places(), self._model, self._changed, self._shows_settings)
         self._canvas = _Canvas()
         self._app = _application(self._canvas, colour, self._key_from_thread)
         self._token: trio.lowlevel.TrioToken | None = None
@@ -148,6 +150,9 @@ class _Top:
         if isinstance(effect, Call):
             self._seat.asked(effect)
             self._nursery.start_soon(self._call, effect)
+        elif isinstance(effect, Child):
+            self._seat.asked(effect)
+            self._nursery.start_soon(self._run_child, effect)
         elif isinstance(effect, Leave):
             self._leave(effect.code)
         elif isinstance(effect, Refresh):
@@ -173,6 +178,27 @@ class _Top:
             self._seat.cancelled(call)
         for effect in effects:
             self._carry_out(effect)
+        self._draw()
+
+    async def _run_child(self, child: Child) -> None:
+        """A program beside us, its output for the screen; it has no terminal to ask or to spoil."""
+        options = self._options
+        places = ["--socket", options.socket] if options.socket else []
+        places += ["--instance", options.instance] if options.instance else []
+        command = [sys.executable, "-m", "lowcap.terminal.main", *places, *child.words]
+        with trio.CancelScope() as scope:
+            self._calls.add(scope)
+            try:
+                done = await trio.run_process(
+                    command, stdin=subprocess.DEVNULL, capture_stdout=True, capture_stderr=True,
+                    check=False, start_new_session=True,
+                )  # fmt: skip
+                text = (done.stdout + done.stderr).decode(errors="replace")
+                self._seat.printed(child, text, done.returncode)
+            finally:
+                self._calls.discard(scope)
+        if scope.cancelled_caught:
+            self._seat.cancelled(child)
         self._draw()
 
     async def _obey_signals(self) -> None:

@@ -11,7 +11,17 @@ from lowcap.core.errors import LowcapError
 from lowcap.terminal.output import json_text
 from lowcap.terminal.render import render
 from lowcap.terminal.table import Style
-from lowcap.terminal.top.ask import Ask, Call, CancelCalls, Editor, Effect, Leave, Redraw, Refresh
+from lowcap.terminal.top.ask import (
+    Ask,
+    Call,
+    CancelCalls,
+    Child,
+    Editor,
+    Effect,
+    Leave,
+    Redraw,
+    Refresh,
+)
 from lowcap.terminal.top.keys import MOVES, PAGE_KEYS, help_lines, keys_of
 from lowcap.terminal.top.logs_page import record_lines
 from lowcap.terminal.top.model import Model, key_word
@@ -31,7 +41,7 @@ class Seat:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.view = View()
-        self.waiting: list[Call] = []
+        self.waiting: list[Call | Child] = []
         self.width = 80
         self.history = History()
 
@@ -103,10 +113,12 @@ class Seat:
 
     # -- what was asked for, and what became of it ---------------------------------
 
-    def asked(self, call: Call) -> None:
-        """A request is on its way."""
+    def asked(self, call: Call | Child) -> None:
+        """A request is on its way, or a program runs."""
         self.waiting.append(call)
-        if call.method in ("close", "panic", "halt", "stop", "trade", "long", "short"):
+        if isinstance(call, Child):
+            self._say("dim", f"{call.method} runs ...")
+        elif call.method in ("close", "panic", "halt", "stop", "trade", "long", "short"):
             self._say("warn", f"{call.method} {call.params.get('symbol', '')} asked for ...")
 
     def replied(self, call: Call, value: object) -> Effects:
@@ -136,12 +148,21 @@ class Seat:
             self._say("bad", f"{failure.message}{hint}")
         return [Refresh("status")]
 
-    def cancelled(self, call: Call) -> None:
+    def printed(self, child: Child, text: str, code: int) -> None:
+        """A program has ended."""
+        self._forget(child)
+        self._say("", "")
+        lines = text.splitlines() or ["it said nothing"]
+        if code:
+            lines.append(f"exit code {code}")
+        self.view.pager = Pager(" ".join(child.words), lines[:LINES_LONGEST])
+
+    def cancelled(self, call: Call | Child) -> None:
         """A request was given up."""
         self._forget(call)
         self._say("warn", f"{call.method} given up; what was sent may have been done")
 
-    def _forget(self, call: Call) -> None:
+    def _forget(self, call: Call | Child) -> None:
         if call in self.waiting:
             self.waiting.remove(call)
 

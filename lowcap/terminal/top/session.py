@@ -15,6 +15,7 @@ from lowcap.control.protocol import PROTOCOL, Json, Lines, encode, request
 from lowcap.core.errors import LowcapError
 from lowcap.terminal.top.text import part
 
+TYPED = "lowcapctl top"  # for the record, where the kernel does not tell the daemon
 RETRY_S = 1.0
 CALL_WITHIN_S = 130.0
 LINE_BYTES_LONGEST = 64 * 1024 * 1024
@@ -144,7 +145,7 @@ class Session:
         send, receive = trio.open_memory_channel[Json](1)
         self._waiting[number] = send
         try:
-            await self._send(stream, request(number, method, params))
+            await self._send(stream, request(number, method, params, TYPED))
             with trio.fail_after(CALL_WITHIN_S):
                 reply = await receive.receive()
         except trio.Cancelled:

@@ -29,13 +29,12 @@ def settings_page(model: Model, view: View, width: int, height: int) -> list[Lin
     if not rows:
         empty = f"no setting named like {view.key_text!r}" if model.config else "waiting"
         return [line(("dim", empty))]
-    made = [_row(row, row.get("key") == view.key) for row in rows]
-    head, *lines = columns(made, ("", "SETTING", "VALUE", "ORIGIN", "RANGE"), width, must=3)
     at = view.key_place
-    lines[at] = over(fit(lines[at], width), "chosen")
     room = max(height - 1 - DETAIL_LINES, 1)
-    first = window(len(lines), at, room)
-    shown = [head, *lines[first : first + room]]
+    first = window(len(rows), at, room)
+    made = [_row(row, row.get("key") == view.key, width) for row in rows[first : first + room]]
+    shown = columns(made, ("", "SETTING", "VALUE", "ORIGIN", "RANGE"), width, must=3)
+    shown[at - first + 1] = over(fit(shown[at - first + 1], width), "chosen")
     chosen = view.setting(model)
     detail = _detail(chosen, width, f"{at + 1} of {len(rows)}") if chosen is not None else []
     return shown + detail[: max(height - len(shown), 0)]
@@ -52,12 +51,16 @@ def value_text(value: object) -> str:
     return str(value)
 
 
-def _row(row: Json, chosen: bool) -> list[Piece]:
+def _row(row: Json, chosen: bool, width: int) -> list[Piece]:
     changed = row.get("value") != row.get("default")
+    key_cells = min(36, width * 11 // 20)
     return [
         Piece("", "▸" if chosen else " "),
-        Piece("", clean(row.get("key"), 36)),
-        Piece("bold" if changed else "", clean(value_text(row.get("value")) or "-", 22)),
+        Piece("", clean(row.get("key"), key_cells)),
+        Piece(
+            "bold" if changed else "",
+            clean(value_text(row.get("value")) or "-", min(24, width - key_cells - 5)),
+        ),
         Piece("dim", clean(row.get("origin", "-"), 24)),
         Piece("dim", clean(row.get("range", ""), 40)),
     ]
@@ -69,7 +72,13 @@ def _detail(row: Json, width: int, place: str) -> list[Line]:
         *wrapped(row.get("help") or "", width)[:2],
         *wrapped(
             f"now {value_text(row.get('value')) or '-'} from {row.get('origin', '-')}, "
-            f"default {value_text(row.get('default')) or '-'}, allowed {row.get('range') or 'any'}",
+            f"{_default(row)}allowed {row.get('range') or 'any'}",
             width,
         )[:2],
     ]
+
+
+def _default(row: Json) -> str:
+    """The built-in value, where there is one."""
+    default = row.get("default")
+    return "" if default is None else f"default {value_text(default) or '-'}, "

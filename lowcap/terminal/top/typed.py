@@ -15,7 +15,7 @@ from lowcap.control.commands import ALIAS_FLAGS, BY_NAME, COMMANDS
 from lowcap.terminal.complete import Snapshot, complete
 from lowcap.terminal.parse import click_command, given_only, unknown_command
 from lowcap.terminal.render import page_of
-from lowcap.terminal.top.ask import Call, Editor
+from lowcap.terminal.top.ask import Call, Child, Editor
 from lowcap.terminal.top.model import Model
 from lowcap.terminal.top.text import rows_of, words_of
 
@@ -32,8 +32,8 @@ class Told(Exception):
         self.lines = list(lines)
 
 
-def call_of(text: str) -> Call | None:
-    """The request that a line means; None for an empty line.
+def call_of(text: str) -> Call | Child | None:
+    """The request or the program that a line means; None for an empty line.
 
     Raises:
         CallFailed: it means none, or one that needs a shell.
@@ -56,16 +56,15 @@ def call_of(text: str) -> Call | None:
         message, _, hint = unknown_command(words[0]).partition("\nhint: ")
         raise CallFailed(message, hint=hint.replace("lowcapctl --help", "help"), code="usage")
     params = _params(words)
-    if command.local or params.get("direct"):
-        raise CallFailed(
-            f"{command.name} does not run in here" if command.local else "top holds no keys",
-            hint=f"in a shell: lowcapctl {text.strip()}",
-            code="refused",
-        )
-    if params.get("action") == "tail":
-        raise CallFailed("top follows no feed", hint=f"in a shell: lowcapctl {text.strip()}")
+    in_shell = f"in a shell: lowcapctl {text.strip()}"
+    if command.name == "top" or params.get("direct"):
+        raise CallFailed("top holds no keys and no second top", hint=in_shell, code="refused")
+    follows = bool(params.pop("follow", None))  # page 3 follows; an answer in here is one answer
+    if params.get("action") == "tail" or (follows and command.local):
+        raise CallFailed("an answer in here is one answer", hint=in_shell, code="refused")
+    if command.local:
+        return Child(command.name, tuple(words))
     as_json = bool(params.pop("as_json", False))
-    params.pop("follow", None)  # page 3 follows; an answer in here is one answer
     if params.pop("yes", False):
         params["confirm"] = True
     return Call(command.name, params, page_of(command, params), as_json)

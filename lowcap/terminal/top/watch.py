@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import trio
@@ -18,6 +19,8 @@ ASK_AGAIN_AFTER_S = 0.8
 SLOW_EVERY_S = 5.0
 ANSWER_WITHIN_S = 10.0
 CONNECTIONS = 2
+# Ledger records after which settings may be others. They are many: nobody asks without a cause.
+CONFIG_KINDS = "Config"
 LOGS_AT_FIRST = 500
 
 
@@ -41,6 +44,7 @@ class Watch:
         self._events = Session(places, self, self._follow_events)
         self._figures = Session(places, self, self._follow_logs)
         self._up: set[Session] = set()
+        self._early: dict[Session, list[Json]] = {}
         self._wanted = trio.Event()
         self._config_wanted = False
 
@@ -77,10 +81,15 @@ class Watch:
 
     def pushed(self, session: Session, value: Json) -> None:
         """An event, or a log record."""
-        if session is self._figures:
+        early = self._early.get(session)
+        if early is not None:
+            early.append(value)
+        elif session is self._figures:
             self._model.took_log(value)
             self._changed()
         elif self._model.took_event(value):
+            if str(value.get("kind")).startswith(CONFIG_KINDS):
+                self._config_wanted |= self._shows_settings()
             self._wanted.set()
             self._changed()
 
@@ -96,14 +105,16 @@ class Watch:
         since = self._model.last_seq
         params: Json = {"follow": True}
         params |= {"count": EVENTS_KEPT} if since is None else {"since": since}
-        for event in await self._asked(session, "events", params) or ():
-            self._model.took_event(event)
+        async with self._in_order(session):
+            for event in await self._asked(session, "events", params) or ():
+                self._model.took_event(event)
         self._changed()
         await trio.sleep_forever()
 
     async def _follow_logs(self, session: Session) -> None:
-        rows = await self._asked(session, "logs", {"follow": True, "count": LOGS_AT_FIRST})
-        self._model.took_logs(rows or [])
+        async with self._in_order(session):
+            rows = await self._asked(session, "logs", {"follow": True, "count": LOGS_AT_FIRST})
+            self._model.took_logs(rows or [])
         self._changed()
         slow_s = -SLOW_EVERY_S
         while True:
@@ -113,7 +124,6 @@ class Watch:
             await self._ask(session, "positions")
             if began_s - slow_s >= SLOW_EVERY_S:
                 slow_s = began_s
-                self._config_wanted |= self._shows_settings()
                 await self._ask(session, "latency")
                 await self._ask(session, "stats")
             if self._config_wanted:
@@ -122,6 +132,17 @@ class Watch:
             await trio.sleep(ASK_AGAIN_AFTER_S)
             with trio.move_on_at(began_s + ASK_EVERY_S):
                 await self._wanted.wait()
+
+    @asynccontextmanager
+    async def _in_order(self, session: Session) -> AsyncIterator[None]:
+        """What is pushed before the past has come waits for it."""
+        early = self._early[session] = []
+        try:
+            yield
+        finally:
+            del self._early[session]
+            for value in early:
+                self.pushed(session, value)
 
     async def _asked(self, session: Session, method: str, params: Json) -> list[Json] | None:
         try:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 from lowcap.control.commands import Command
 from lowcap.core.plain import plain
 from lowcap.terminal.account import ACCOUNT_RENDERERS, PRICE_KEYS
-from lowcap.terminal.config import CONFIG_KEYS, CONFIG_PAGES, CONFIG_RENDERERS, unsaved_lines
+from lowcap.terminal.brief import BRIEF_RENDERERS, plain_lines
+from lowcap.terminal.config import CONFIG_KEYS, CONFIG_PAGES, CONFIG_RENDERERS
 from lowcap.terminal.gauges import GAUGE_KEYS, GAUGE_RENDERERS
 from lowcap.terminal.leverage import leverage_lines
 from lowcap.terminal.logs import LOG_RENDERERS
 from lowcap.terminal.money import MONEY_RENDERERS, TRADE_KEYS
 from lowcap.terminal.news import NEWS_RENDERERS
-from lowcap.terminal.notify import NOTIFY_RENDERERS, NOTIFY_ROW_KEYS, dead_sinks
+from lowcap.terminal.notify import NOTIFY_RENDERERS, NOTIFY_ROW_KEYS
 from lowcap.terminal.positions import POSITION_RENDERERS
-from lowcap.terminal.risk import RISK_RENDERERS, breaker_line, foreign_line, hold_line
+from lowcap.terminal.risk import RISK_RENDERERS
 from lowcap.terminal.service import SERVICE_RENDERERS, WHO_KEYS
-from lowcap.terminal.table import Style, fold, table, wrap
+from lowcap.terminal.table import Style, folded, table, wrap
 from lowcap.terminal.unit import FINDING_RENDERERS
 
 Json = dict[str, Any]
@@ -83,71 +83,8 @@ def page_of(command: Command, params: Json) -> str:
 
 def render(command: str, value: Any, style: Style, columns: int) -> list[str]:  # noqa: ANN401
     """Lines for a terminal of ``columns`` columns, none of them longer."""
-    renderer = _RENDERERS.get(command, _plain)
-    lines = renderer(value, style, columns)
-    return [part for line in lines for part in fold(line, columns)]
-
-
-def _plain(value: Any, style: Style, columns: int) -> list[str]:  # noqa: ANN401
-    if isinstance(value, dict):
-        return [f"{key}: {_word(item)}" for key, item in value.items()]
-    return [_word(value)]
-
-
-def _word(value: object) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return plain(", ".join(str(item) for item in value)) or "none"
-    return plain(str(value))
-
-
-_STATE_ROLES = {"ACTIVE": "good", "REDUCING": "warn", "HALTED": "bad", "STOPPING": "warn"}
-
-
-def _status(value: Json, style: Style, columns: int) -> list[str]:
-    own = value["own_work_us"]
-    speed = (
-        f"own work p50 {own['p50']:.0f} p99 {own['p99']:.0f} µs"
-        if own["trades"]
-        else "no trade yet"
-    )
-    armed = "" if value["mode"] == "dry" else " armed" if value["armed"] else " NOT ARMED"
-    lines = [
-        f"{style(value['mode'].upper() + armed, 'bold')}  "
-        f"{style(value['state'], _STATE_ROLES[value['state']])}  "
-        f"up {timedelta(seconds=value['uptime_s'])}  "
-        f"feeds {value['feeds_up']}/{len(value['feeds'])}  positions {value['positions']} "
-        f"({float(value['unrealized_usd']):+,.2f})",
-        f"day {float(value['day']['result_usd']):+,.2f} USDT, {value['day']['closed']} closed, "
-        f"{value['day']['wins']} won   wallet {float(value['wallet_usdt']):,.2f}   {speed}",
-    ]
-    lines += [hold_line(hold, style) for hold in value["holds"]]
-    lines += [breaker_line(row, style) for row in value.get("breakers", ())]
-    lines += dead_sinks(value.get("alerts", {}), style, columns)
-    if value.get("stopped_by") == "stop file":
-        lines.append(style(f"stop file: {plain(value['stop_file'])}", "bad"))
-    if value["paused_symbols"]:
-        names = plain(", ".join(value["paused_symbols"]))
-        lines.append(style(f"paused until you resume: {names}", "warn"))
-    for row in value.get("foreign", ()):
-        if not row["ignored"]:
-            lines.append(style(foreign_line(row), "warn"))
-    if value["unprotected"]:
-        lines.append(style(f"{value['unprotected']} positions without a confirmed stop", "bad"))
-    if value["unknown_orders"]:
-        lines.append(style(f"{value['unknown_orders']} orders with an unknown outcome", "bad"))
-    for feed in value["feeds"]:
-        if feed["state"] not in ("up", "off"):
-            lines.append(plain(f"feed {feed['name']}: {feed['state']} - {feed['why']}"))
-    if value["ledger"]["fault"]:
-        lines.append(style(f"ledger: {plain(value['ledger']['fault'])}", "bad"))
-    lines += unsaved_lines(value.get("config") or {}, style)
-    if not value["recovered"]:
-        lines.append(style("still recovering: no entries until belief and venue agree", "warn"))
-    return lines
+    renderer = _RENDERERS.get(command, plain_lines)
+    return folded(renderer(value, style, columns), columns)
 
 
 def _positions(rows: list[Json], style: Style, columns: int) -> list[str]:
@@ -227,17 +164,6 @@ def event_lines(row: Json, style: Style, columns: int) -> list[str]:
     return [style(line, role) for line in wrap(text, columns, indent=20)]
 
 
-def _closed(value: Json, style: Style, columns: int) -> list[str]:
-    if "closed_qty" in value:
-        return [f"{value['symbol']}: closed {value['closed_qty']}, left {value['left_qty']}"]
-    return [
-        f"{style('flat, verified', 'good')} by {value['reads']} reads in {value['took_ms']} ms: "
-        f"{value['cancelled']} orders cancelled, {value['closes']} closes",
-        f"state {value['state']}"
-        + (', back to ACTIVE with: resume --reason "..."' if value["state"] == "HALTED" else ""),
-    ]
-
-
 def _explain(value: Json, style: Style, columns: int) -> list[str]:
     from lowcap.terminal.explain import explain_lines
 
@@ -245,14 +171,12 @@ def _explain(value: Json, style: Style, columns: int) -> list[str]:
 
 
 _RENDERERS: dict[str, Renderer] = {
-    "status": _status,
     "positions": _positions,
     "orders": _orders,
     "events": _events,
     "explain": _explain,
     "leverage": leverage_lines,
-    "panic": _closed,
-    "close": _closed,
+    **BRIEF_RENDERERS,
     **NEWS_RENDERERS,
     **CONFIG_RENDERERS,
     **POSITION_RENDERERS,

@@ -12,6 +12,7 @@ from lowcap.control.client import Connection
 from lowcap.control.commands import COMMANDS
 from lowcap.control.protocol import Json
 from lowcap.core.errors import LowcapError
+from lowcap.core.logplaces import AREAS
 from lowcap.terminal.options import Options
 from lowcap.terminal.output import finish, say
 from lowcap.terminal.topics import TOPICS
@@ -34,6 +35,8 @@ def words_of_kind(kind: str, context: click.Context, typed: str) -> list[Complet
     """Words of a kind that go on from what is typed; none where the daemon is away."""
     if kind == "file":
         return [CompletionItem(typed, type="file")]
+    if kind == "for" and context.command.name == "config":
+        kind = "symbol"  # there it is whom for, elsewhere how long
     known = _FIXED.get(kind)
     if known is None and kind in _ASKED:
         root = context.find_root().params
@@ -62,6 +65,13 @@ def _status(connection: Connection) -> Any:  # noqa: ANN401
 
 def _positions(connection: Connection) -> Iterable[str]:
     return map(str, _status(connection)["symbols"])
+
+
+def _symbols(connection: Connection) -> Iterable[str]:
+    """Those with positions, then the others, the largest first."""
+    rows: Any = connection.call("prices", {})
+    rows.sort(key=lambda row: -float(row.get("cap_usd") or 0))
+    return [*_positions(connection), *(str(row["symbol"]) for row in rows)]
 
 
 def _feeds(connection: Connection) -> Iterable[str]:
@@ -97,25 +107,31 @@ def _waited(connection: Connection) -> Iterable[str]:
 
 
 def _keys(connection: Connection) -> Iterable[str]:
-    """Configuration keys; a daemon that has no such list answers with an error."""
     rows: Any = connection.call("config", {"action": "show"})
     return [str(row["key"]) for row in rows]
 
 
+def _components(connection: Connection) -> Iterable[str]:
+    health: Any = connection.call("health", {})
+    return [str(row["name"]) for row in health["components"]]
+
+
 _ASKED = {
     "position": _positions,
-    "symbol": _positions,
+    "symbol": _symbols,
     "feed": _feeds,
     "trigger": _triggers,
     "lock": _locks,
     "trace": _traces,
     "id": _orders,
     "waited": _waited,
-    "key": _keys,
+    "setting": _keys,
+    "component": _components,
 }
 _FIXED: dict[str, list[str]] = {
     "topic": [*(command.name for command in COMMANDS), *TOPICS],
     "by": ["trigger", "symbol", "feed", "day"],
     "priority": ["debug", "info", "warning", "error", "critical"],
+    "area": list(AREAS),
     "for": ["30s", "30m", "2h"],
 }

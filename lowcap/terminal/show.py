@@ -13,6 +13,8 @@ from lowcap.terminal.options import Options
 from lowcap.terminal.output import cell, json_text, say
 
 PIPE_COLUMNS = 10_000
+# Those of brief.py, by name: it is loaded only to show one of them.
+BRIEF = frozenset({"status", "panic", "close", "halt", "pause", "resume"})
 # Pages that are nothing else than comma-separated values.
 CSV_PAGES = ("trades export",)
 
@@ -52,6 +54,9 @@ class Printer:
                 say(json_text(value, indent=None if compact else 2))
         elif self._template is not None:
             self._by_template(value)
+        elif self._is_brief and not self._options.as_csv:
+            for line in self.lines(value):
+                say(line)
         elif self._page() == "metrics" and self._params.get("prom"):
             say(value["text"].removesuffix("\n"))
         elif self._options.as_csv or self._page() in CSV_PAGES:
@@ -84,16 +89,31 @@ class Printer:
         Raises:
             CallFailed: the value is not as this version knows it.
         """
-        from lowcap.terminal.render import render
-
         try:
-            return render(self._page(), value, self._style(), self._columns())
+            return self._rendered(value)
         except KeyError as missing:
             raise CallFailed(
                 f"the daemon's reply lacks {missing}",
                 hint="lowcapctl version tells whether it is another version; --json shows all",
                 code="version",
             ) from None
+
+    def _rendered(self, value: Any) -> list[str]:  # noqa: ANN401
+        if self._is_brief:
+            from lowcap.terminal.brief import BRIEF_RENDERERS
+            from lowcap.terminal.table import folded
+
+            columns = self._columns()
+            show = BRIEF_RENDERERS[self._command.name]
+            return folded(show(value, self._style(), columns), columns)
+        from lowcap.terminal.render import render
+
+        return render(self._page(), value, self._style(), self._columns())
+
+    @property
+    def _is_brief(self) -> bool:
+        """Whether it is one of the replies that need no other page to be loaded."""
+        return self._command.name in BRIEF
 
     def _page(self) -> str:
         from lowcap.terminal.render import page_of
@@ -162,7 +182,8 @@ class Printer:
 
     def _columns(self) -> int:
         """Records in a pipe are a line each, however long."""
-        if self._page() == "config export" or (self._command.stream and not sys.stdout.isatty()):
+        whole = not self._is_brief and self._page() == "config export"
+        if whole or (self._command.stream and not sys.stdout.isatty()):
             return PIPE_COLUMNS
         from lowcap.terminal.table import terminal_columns
 

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 _COLOURS = {"good": "32", "bad": "31", "warn": "33", "dim": "2", "bold": "1", "alarm": "41;97"}
 _COLOUR_CODE = re.compile("\033\\[[0-9;]*m")
@@ -77,6 +77,11 @@ def fold(line: str, columns: int) -> list[str]:
     if width_of(bare) <= columns:
         return [line]
     return wrap(bare, columns, indent=4)
+
+
+def folded(lines: Iterable[str], columns: int) -> list[str]:
+    """Lines, none of them wider than ``columns``."""
+    return [part for line in lines for part in fold(line, columns)]
 
 
 def _fitting(text: str, columns: int) -> str:

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from lowcap.control.commands import BY_NAME, COMMANDS, Command
 from lowcap.core.errors import LowcapError
 from lowcap.terminal.app import build
+from lowcap.terminal.brief import BRIEF_RENDERERS
 from lowcap.terminal.options import Options
 from lowcap.terminal.quick import FLAGS, QUICK, VALUED, quickly
+from lowcap.terminal.show import BRIEF
 
 Parsed = tuple[str, dict[str, Any], Options]
 
@@ -107,3 +109,7 @@ def test_other_lines_are_left_to_click(words: list[str]) -> None:
 
 def test_a_tab_is_left_to_click() -> None:
     assert quickly(["status"], Options(), {"_LOWCAPCTL_COMPLETE": "bash_complete"}) is None
+
+
+def test_brief_replies_are_known_by_name() -> None:
+    assert set(BRIEF_RENDERERS) == BRIEF <= QUICK

@@ -9,7 +9,7 @@ import difflib
 import re
 from collections.abc import Iterator
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple, get_args, get_origin
 
 import attrs
@@ -120,6 +120,7 @@ def help_of(pattern: str) -> str:
     return HELP.get(pattern, "")
 
 
+@lru_cache(maxsize=1_024)
 def range_of(pattern: str) -> str:
     """What a key may be, in words; empty where that takes more than a few."""
     if pattern in _choices():

@@ -212,7 +212,8 @@ def _print(command: Command, params: Json, value: Any, options: Options) -> None
             say("\t".join(cell(row.get(key)) for key in keys))
         return
     style = Style(wants_colour(options.colour, os.environ))
-    columns = PIPE_COLUMNS if page == "config export" else _columns(command)
+    # A file is no page: its lines stay whole.
+    columns = sys.maxsize if page == "config export" else _columns(command)
     for line in render(page, value, style, columns):
         say(line)
 

@@ -9,7 +9,7 @@ $(READY): requirements-dev.lock pyproject.toml setup
 	./setup $(VENV) $(PYTHON)
 	@touch $@
 
-.PHONY: help demo test check format bench soak kill panic-check panic-race feed-day corpus fault-matrix protection three-days accounts lifecycle conformance config-reference clean
+.PHONY: help demo test check format man bench soak kill panic-check panic-race feed-day corpus fault-matrix protection three-days accounts control-storm lifecycle conformance config-reference clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -29,12 +29,17 @@ format: $(READY) ## rewrite the sources in the house's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY) ## detection, wire to wire, a flood, orders, the gate: each beside a baseline
+man: $(READY) ## the manual pages in docs/man, from the command table
+	$(BIN)/python -m lowcap.manual docs/man
+
+bench: $(READY) ## detection, wire to wire, a flood, orders, the gate, start-up: each beside a baseline
 	$(BIN)/python -m bench.detection
 	$(BIN)/python -m bench.wire_to_wire
 	$(BIN)/python -m bench.flood
 	$(BIN)/python -m bench.orders
 	$(BIN)/python -m bench.gate
+	$(BIN)/python -m bench.startup
+	$(BIN)/python -m bench.latency
 
 soak: $(READY) ## ten minutes of looping news: trades, memory, log (10 min)
 	$(BIN)/python -m tests.long.soak
@@ -62,6 +67,9 @@ protection: $(READY) ## 500 sessions of a rough market: is there always a stop (
 
 three-days: $(READY) ## 72 hours of trading, cuts and expired keys, twice (about 5 min)
 	$(BIN)/python -m tests.long.three_days
+
+control-storm: $(READY) ## 1,000 hostile clients while halt must be heard at once (about 1 min)
+	$(BIN)/python -m tests.long.control_storm
 
 accounts: $(READY) ## 24 hours of trading whose ledger explains the wallet (2 to 5 min)
 	$(BIN)/python -m tests.long.books_day

@@ -41,7 +41,8 @@ from lowcap.net.http import HttpxPort
 from lowcap.net.net import MemoryNet
 from lowcap.paper.contracts import listed_contracts
 from lowcap.risk.book import Book
-from lowcap.risk.leverage import LeverageTable
+from lowcap.risk.gate import EntryWish
+from lowcap.risk.leverage import LeverageTable, plan_leverage
 from lowcap.settings import Settings
 
 POSITIONS = (0, 10, 40)
@@ -69,22 +70,23 @@ def desk_with(positions: int, folder: Path) -> Desk:
     venue = Venue(net, http, http, urls, signer, clock, random.Random(1))
     desk = Desk(ledger, book, settings(), clock, venue)
     venue.contracts = {symbol: contract for symbol, (contract, _) in LISTED.items()}
-    venue.leverage = dict.fromkeys(LISTED, 20)
     venue.wallet_usdt = Decimal(1_000_000)
     venue.filters_ms = venue.brackets_ms = now_ms(clock)
     desk.prepare_tables()
+    venue.leverage = plan_leverage(
+        venue.contracts, desk.settings, desk.tables, desk.protections.stop_pct
+    )
     for symbol in SYMBOLS[:positions]:
         open_position(desk, symbol)
     # All of it was a while ago, as were more entries than anybody counts.
-    book.entries_ms.clear()
-    book.entries_ms.extend([now_ms(clock) - 3_600_000] * 1_000)
+    book.state.guards.entries_ms[:] = [now_ms(clock) - 3_600_001] * 1_000
     return desk
 
 
 def open_position(desk: Desk, symbol: str) -> None:
     """A filled entry with a stop and three legs at rest, told as the venue would."""
     contract, price = LISTED[symbol]
-    qty = max(Decimal(USD) / price // contract.step, 1) * contract.step
+    qty = max(Decimal(USD) / price // contract.step, Decimal(1)) * contract.step
     entry = _intend(desk, symbol, Purpose.ENTRY, "e", qty, price)
     at_ms = desk.now_ms()
     desk.record(
@@ -129,7 +131,9 @@ def gate(desk: Desk) -> Decision:
     """Our own way: situation, checks, sizing, plan."""
 
     def decide(symbol: str) -> object:
-        plan = desk.plan(symbol, Side.BUY, WISH)
+        plan = desk.plan(
+            EntryWish(symbol=symbol, side=Side.BUY, wish=WISH, trigger="bench", feed="tokyo")
+        )
         if not isinstance(plan, OrderPlan):
             raise AssertionError(plan)
         return plan

@@ -37,5 +37,5 @@ def plan(desk: Desk, wanted: EntryWish) -> OrderPlan | Refusal:
 
 
 if __name__ == "__main__":
-    Desk.plan = plan  # type: ignore[method-assign]
+    setattr(Desk, "plan", plan)  # noqa: B010  # the one place where the gate is taken away
     main()

@@ -41,7 +41,7 @@ KEYS = {"api-key": "bench-key", "api-secret": "bench-secret"}
 UNGATED = "ungated"
 # Each system and the feed that it hears.
 SYSTEMS = (("lowcap", "tokyo"), (UNGATED, UNGATED), ("baseline", "baseline"))
-STAGES = ("parse", "detect", "risk", "prepare", "submit")
+STAGES = ("receive", "parse", "detect", "admit", "risk", "prepare", "submit")
 # Hours of trades within a minute: more than the venue allows anybody.
 LIMITS = Limits().times(400)
 # A trigger must fire on every frame here, so what spaces trades apart is lifted.
@@ -69,7 +69,7 @@ class Bench:
         self.feeds = FeedServer(SocketNet(), SystemClock())
         # An account for each daemon: neither may take the other's positions for its own.
         self.exchange, self.other_exchange = self._venue(), self._venue()
-        self._received_ns: int | None = None
+        self._received_ns: list[int] = []
         self._arrived = trio.Event()
         self._first_only = False
 
@@ -84,20 +84,18 @@ class Bench:
         return venue
 
     def _received(self, method: str) -> None:
-        if method == "order.place" and self._received_ns is None:
-            self._received_ns = time.perf_counter_ns()
+        if method == "order.place" and not self._received_ns:
+            self._received_ns.append(time.perf_counter_ns())
             self._arrived.set()
 
     async def measure(self, feed: str, frame: bytes) -> float:
         """Send one frame; microseconds until the first order that follows arrives."""
-        self._received_ns, self._arrived = None, trio.Event()
+        self._received_ns, self._arrived = [], trio.Event()
         sent_ns = time.perf_counter_ns()
         self.feeds.send(feed, frame)
         with trio.fail_after(RECEIPT_WITHIN_S):
             await self._arrived.wait()
-        if self._received_ns is None:
-            raise AssertionError("the event is set with the time")
-        return (self._received_ns - sent_ns) / 1000
+        return (self._received_ns[0] - sent_ns) / 1000
 
 
 def listing(ticker: str, number: int) -> bytes:

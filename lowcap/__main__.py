@@ -202,6 +202,18 @@ def demo(keep: Path | None) -> None:
     sys.exit(demo_program(keep))
 
 
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="one JSON document instead of lines")
+def selftest(as_json: bool) -> None:
+    """Trade one frame through the whole daemon, offline: fill, stop, flat. Exit 1 if it does not.
+
+    The shipped configuration, the built-in exchange, virtual time; nothing is touched.
+    """
+    from lowcap.programs.selftest import selftest_program
+
+    sys.exit(selftest_program(as_json=as_json))
+
+
 def main() -> None:
     """Entry point of ``lowcapd``."""
     decimal.getcontext().traps[decimal.FloatOperation] = True

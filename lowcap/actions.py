@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import trio
 from msgspec import Struct, to_builtins
 
+from lowcap.alerts.office import Alerts
 from lowcap.binance.venue import Venue
 from lowcap.config_runtime import RuntimeConfig
 from lowcap.control.commands import parse_duration_s
@@ -28,6 +29,7 @@ from lowcap.execution.keeper import Keeper
 from lowcap.feeds.caps import CapSession
 from lowcap.feeds.session import NewsSession
 from lowcap.flow import Flow
+from lowcap.gauges import Gauges
 from lowcap.intake import Intake
 from lowcap.observe.accounts import Accounts
 from lowcap.observe.logs import LogRing
@@ -55,6 +57,8 @@ class Parts(Struct, kw_only=True):
     reload: Callable[[], tuple[Settings, str]] | None
     traces: TraceIndex
     accounts: Accounts
+    gauges: Gauges
+    alerts: Alerts
     ring: LogRing
     config: RuntimeConfig
     config_hash: str

@@ -10,6 +10,8 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
+from lowcap.config_measure import measure_faults
+from lowcap.config_notify import notify_faults
 from lowcap.config_protect import protect_faults
 from lowcap.detection.matchers.base import SYMBOL
 from lowcap.detection.matchers.payroll import REGIMES
@@ -125,6 +127,8 @@ def faults_of(settings: Settings) -> list[str]:
         *_numbers(settings),
         *held_faults(settings),
         *protect_faults(settings),
+        *measure_faults(settings),
+        *notify_faults(settings.notify, _url_faults),
         *_exchange(settings),
         *stream_base_faults("paper.upstream_url", settings.paper.upstream_url),
         *_feeds(settings),

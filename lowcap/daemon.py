@@ -1,6 +1,6 @@
 """START HERE. The daemon opens its rooms in order, waits, and leaves in order.
 
-    market ─ ledger ─ control ─ venue ─ intake
+    market ─ alerts ─ ledger ─ control ─ venue ─ intake
 
 Each room is a service nursery: what an inner room still needs while it cleans
 up dies only after it. The picture is in docs/architecture.md.
@@ -9,7 +9,7 @@ up dies only after it. The picture is in docs/architecture.md.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from functools import partial
 
 import trio
@@ -18,16 +18,15 @@ from lowcap.control.server import ControlServer
 from lowcap.core import facts
 from lowcap.core.venuefile import VENUE_FILE, leave_venue_file
 from lowcap.handlers import Commands
+from lowcap.heartbeat import tell_systemd
 from lowcap.house import House, Surroundings, begin_run, build
 from lowcap.leave import leave
-from lowcap.observe.notify import Systemd
 from lowcap.paper.embed import Market, open_market
 from lowcap.paper.prices import MarketLine
 from lowcap.rows import frame_row
 from lowcap.settings import Settings
 from lowcap.supervise import open_service_nursery
 
-WATCHDOG_EVERY_S = 2.0
 BYE_S = 0.2
 
 
@@ -40,18 +39,6 @@ async def run_daemon(
     task_status: trio.TaskStatus[Commands] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Run until ``stop`` is set; ``started`` when the rooms are open, before recovery ends."""
-    with closing(Systemd(around.environ)) as systemd:
-        await _live(settings, around, stop, systemd, script, task_status)
-
-
-async def _live(
-    settings: Settings,
-    around: Surroundings,
-    stop: trio.Event,
-    systemd: Systemd,
-    script: tuple[MarketLine, ...],
-    task_status: trio.TaskStatus[Commands],
-) -> None:
     async with open_service_nursery() as street:
         market = await street.start(
             open_market,
@@ -65,16 +52,17 @@ async def _live(
         house = build(settings, around, market)
         begin_run(house)
         _leave_word(house, market)
-        async with ledger_room(house), control_room(house), venue_room(house):
+        async with alerts_room(house), ledger_room(house), control_room(house), venue_room(house):
             async with trio.open_nursery() as intake:
                 house.intake.open(intake)
                 if settings.caps.enabled:
                     intake.start_soon(house.caps.run)
-                intake.start_soon(_tell_systemd, house, systemd)
+                intake.start_soon(tell_systemd, house, around.systemd)
+                intake.start_soon(house.gauges.run)
                 task_status.started(house.commands)
                 await stop.wait()
                 house.desk.stopping = True
-                systemd.tell(STOPPING="1", STATUS="settling orders")
+                around.systemd.tell(STOPPING="1", STATUS="settling orders")
                 intake.cancel_scope.cancel(reason="stop")
             with trio.CancelScope(shield=True):
                 await leave(house)
@@ -92,6 +80,19 @@ def _leave_word(house: House, market: Market) -> None:
     except OSError as error:
         why = f"{folder / VENUE_FILE}: {error.strerror}"
         house.desk.alarm("venue-file", why, "panic --direct will go by config.toml")
+
+
+@asynccontextmanager
+async def alerts_room(house: House) -> AsyncIterator[None]:
+    """The sinks of alerts: outside of the ledger, so that its last record is told too."""
+    alerts = house.parts.alerts
+    async with open_service_nursery() as nursery:
+        nursery.start_soon(alerts.run)
+        try:
+            yield
+        finally:
+            await alerts.drain()
+            await alerts.aclose()
 
 
 @asynccontextmanager
@@ -122,6 +123,7 @@ async def control_room(house: House) -> AsyncIterator[None]:
     """The operators' socket, where there is one."""
     server = ControlServer(house.commands)
     house.commands.publisher = server
+    house.gauges.clients = lambda: server.clients
     house.around.ring.on_record = lambda line: server.publish("logs", line)
     house.intake.listeners.append(partial(_tail, server))
     async with open_service_nursery() as nursery:
@@ -154,21 +156,3 @@ async def venue_room(house: House) -> AsyncIterator[None]:
     finally:
         for http in house.https:
             await http.aclose()
-
-
-async def _tell_systemd(house: House, systemd: Systemd) -> None:
-    """READY after recovery; then the watchdog, fed only while the desk's tick goes on."""
-    systemd.tell(STATUS="recovering: comparing with the venue")
-    while not house.keeper.recovered.is_set():
-        systemd.tell(EXTEND_TIMEOUT_USEC="10000000")
-        with trio.move_on_after(WATCHDOG_EVERY_S):
-            await house.keeper.recovered.wait()
-    systemd.tell(READY="1")
-    seen = -1
-    while True:
-        if house.keeper.ticks != seen:
-            seen = house.keeper.ticks
-            positions = len(house.desk.book.open_positions())
-            status = f"{house.desk.mode} {house.desk.state()}, {positions} positions"
-            systemd.tell(WATCHDOG="1", STATUS=status)
-        await trio.sleep(WATCHDOG_EVERY_S)

@@ -37,13 +37,17 @@ SIGNALS, NO_TRADE, STALE, DROPPED = "signals", "no_trade", "stale", "dropped"
 
 
 class Seen(Struct, kw_only=True):
-    """A judged item on its way: what was found, how it came, and our own work on it so far."""
+    """A judged item on its way: what was found, how it came, and our own work on it so far.
+
+    ``since_ns`` is the stage counter at the end of the last stage in ``stages_us``.
+    """
 
     item: NewsItem
     verdict: Verdict
     signal: Signal
     connected_ms: int
     stages_us: dict[str, float]
+    since_ns: int
 
 
 class Flow:
@@ -72,6 +76,7 @@ class Flow:
         self.counts: Counter[str] = Counter()
         self.after: Callable[[str, int, bytes], None] = lambda feed, received_ns, frame: None
         self.batch: deque[Seen] = deque()
+        self.batch_peak = 0
         self._bell = trio.Event()
         self._clock = clock
         self._second = 0
@@ -98,6 +103,7 @@ class Flow:
             self._no_trade(item, verdict)
         else:
             stages_us = {
+                "receive": (start_ns - (feed.taken_ns or start_ns)) / 1000,
                 "parse": (parsed_ns - start_ns) / 1000,
                 "detect": (judged_ns - parsed_ns) / 1000,
             }
@@ -107,6 +113,7 @@ class Flow:
                 signal=verdict.signal,
                 connected_ms=feed.connected_ms,
                 stages_us=stages_us,
+                since_ns=judged_ns,
             )
             if verdict.signal.tier == BATCH:
                 self._queue(seen)
@@ -123,6 +130,7 @@ class Flow:
     def _queue(self, seen: Seen) -> None:
         """Let a signal wait its turn; where too many wait, the oldest is dropped and named."""
         self.batch.append(seen)
+        self.batch_peak = max(self.batch_peak, len(self.batch))
         if len(self.batch) > BATCH_MAX:
             old = self.batch.popleft()
             why = f"{BATCH_MAX} signals of the batch tier were waiting"
@@ -139,6 +147,9 @@ class Flow:
                 now_ms = self._clock.now_ns() // NS_PER_MS
                 waited_ms = now_ms - seen.item.received_ns // NS_PER_MS
                 seen.signal = structs.replace(seen.signal, age_ms=seen.signal.age_ms + waited_ms)
+                turn_ns = self._clock.stage_ns()
+                seen.stages_us["wait"] = (turn_ns - seen.since_ns) / 1000
+                seen.since_ns = turn_ns
                 self._trade(seen, now_ms)
                 await trio.lowlevel.checkpoint()
 
@@ -227,8 +238,14 @@ class Flow:
         sent: list[str] = []
         refused: list[str] = []
         wishes = self.desk.wishes(answer)
+        admitted_ns = self._clock.stage_ns()
+        seen.stages_us["admit"] = (admitted_ns - seen.since_ns) / 1000
         for target, wish in zip(answer, wishes, strict=True):
-            accepted = self._enter(signal, target, wish, cause, dict(seen.stages_us))
+            stages_us = dict(seen.stages_us)
+            if sent or refused:  # behind the other symbols of the same signal
+                waited_us = (self._clock.stage_ns() - admitted_ns) / 1000
+                stages_us["wait"] = stages_us.get("wait", 0.0) + waited_us
+            accepted = self._enter(signal, target, wish, cause, stages_us)
             (sent if accepted else refused).append(target.key)
         if sent:
             self._take(tuple(dict.fromkeys(sent)), now_ms + signal.cooldown_s * 1000, cause)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from platform import python_version
 from typing import Any, Protocol
 
 import trio
 from loguru import logger
 
 from lowcap import __version__
+from lowcap.account_commands import AccountCommands
 from lowcap.actions import (
     LATCHED,
     OPERATOR_PAUSE,
@@ -19,33 +22,48 @@ from lowcap.actions import (
 )
 from lowcap.config_commands import ConfigCommands, config_row
 from lowcap.control.peer import Peer
-from lowcap.control.protocol import PROTOCOL
+from lowcap.control.protocol import EXIT_OF_CODE, PROTOCOL
 from lowcap.control.select import Keep, keep_for
-from lowcap.control.server import Handler
+from lowcap.control.server import Done, Handler
+from lowcap.control.when import moment_ms
 from lowcap.core import facts
-from lowcap.core.clock import iso_ms
+from lowcap.core.clock import NS_PER_MS, iso_ms
 from lowcap.core.errors import CommandError
 from lowcap.core.facts import Record
 from lowcap.core.money import ZERO
 from lowcap.core.plain import plain
 from lowcap.core.stopword import OPERATOR_HALT
+from lowcap.gauge_commands import GaugeCommands
 from lowcap.guard_commands import GuardCommands, breaker_rows
 from lowcap.intake import CONNECTED
+from lowcap.log_commands import LogCommands
 from lowcap.money_commands import MoneyCommands
 from lowcap.news_commands import NewsCommands
+from lowcap.notify_commands import NotifyCommands, status_row
+from lowcap.order_commands import OrderCommands
 from lowcap.position_commands import PositionCommands
+from lowcap.reconcile_commands import ReconcileCommands
 from lowcap.risk.book import Book
 from lowcap.risk.gate import gross_exposure
 from lowcap.risk_commands import RiskCommands
-from lowcap.rows import event_of, feed_row, hold_row, order_row, position_row, stop_of, unrealized
+from lowcap.rows import (
+    event_of,
+    feed_row,
+    foreign_rows,
+    hold_row,
+    position_row,
+    stop_of,
+    unrealized,
+)
+from lowcap.session_commands import SessionCommands, Sessions
 
-EVENTS_KEPT = 1_500
+EVENTS_KEPT, COMMANDS_KEPT = 1_500, 1_000
 Json = dict[str, Any]
 
 __all__ = ["LATCHED", "OPERATOR_HALT", "OPERATOR_PAUSE", "PANIC", "Commands", "Parts"]
 
 
-class Publisher(Protocol):
+class Publisher(Sessions, Protocol):
     """Where events go: everybody who follows."""
 
     def publish(self, kind: str, value: Json) -> None:
@@ -60,24 +78,32 @@ class Commands:
         self.parts: Parts | None = None
         self.publisher: Publisher | None = None
         self._records: deque[Record] = deque(maxlen=EVENTS_KEPT)
+        self._operators: deque[Record] = deque(maxlen=COMMANDS_KEPT)
         self._news = NewsCommands(self._ready)
+        self._sessions = SessionCommands(self._ready, lambda: self.publisher)
+        self._orders = OrderCommands(self._ready)
         self._own_work_us: deque[float] = deque(maxlen=1_000)
         self.handlers: dict[str, Handler] = {
             "status": self._status,
             "positions": self._positions,
-            "orders": self._orders,
             "feeds": self._feeds,
             "explain": self._explain,
             "events": self._events_of,
-            "logs": self._logs,
             "version": self._version,
             **Actions(self._ready).handlers,
             **self._news.handlers,
+            **self._orders.handlers,
             **PositionCommands(self._ready).handlers,
             **RiskCommands(self._ready).handlers,
             **GuardCommands(self._ready).handlers,
             **MoneyCommands(self._ready).handlers,
             **ConfigCommands(self._ready).handlers,
+            **ReconcileCommands(self._ready).handlers,
+            **self._sessions.handlers,
+            **GaugeCommands(self._ready).handlers,
+            **AccountCommands(self._ready).handlers,
+            **LogCommands(self._ready).handlers,
+            **NotifyCommands(self._ready).handlers,
         }
 
     # -- what the control server asks of us -----------------------------------
@@ -89,16 +115,52 @@ class Commands:
 
     def on_bug(self, method: str, bug: Exception) -> None:
         """A command ended in an error that nobody foresaw: told in full, and an alarm."""
-        logger.opt(exception=bug).error("{}", f"command {method} failed: a bug")
+        told = logger.opt(exception=bug).bind(kind="command.bug")
+        told.error("{}", f"command {method} failed: a bug")
         if self.parts is not None:
             text = f"{method}: {type(bug).__name__}: {bug}"
             self.parts.desk.alarm("command-bug", plain(text), "lowcapctl logs")
 
+    def may_enter(self, peer: Peer) -> bool:
+        """Whether this user may connect; while we are starting, everybody with a role may."""
+        return self.parts is None or self._sessions.may_enter(peer)
+
+    def on_denied(self, peer: Peer, wanted: str) -> None:
+        """Somebody asked for more than is theirs."""
+        if self.parts is not None:
+            self._sessions.on_denied(peer, wanted)
+
+    def on_session(self, peer: Peer) -> None:
+        """Somebody has come to stay."""
+        if self.parts is not None:
+            self._sessions.on_session(peer)
+
+    def on_done(self, done: Done) -> None:
+        """Record how a command ended, with the client's exit code."""
+        if self.parts is None:
+            return
+        fault = done.reply.get("error")
+        code = str(fault["data"]["code"]) if fault else ""
+        self.parts.desk.record(
+            facts.CommandDone(
+                method=plain(done.method, 60),
+                uid=done.peer.uid,
+                pid=done.peer.pid,
+                exit=EXIT_OF_CODE.get(code, 1) if code else 0,
+                ms=round(done.took_s * 1000, 3),
+                code=code,
+                command_line=done.command_line,
+            )
+        )
+
     def read(self, record: Record) -> None:
         """Take a ledger record in: for followers, and for the figures of ``status``."""
         self._news.read(record)
+        self._orders.read(record)
         if isinstance(record.body, facts.OrderSent) and record.body.stages_us:
             self._own_work_us.append(sum(record.body.stages_us.values()))
+        if isinstance(record.body, facts.CommandReceived):
+            self._operators.append(record)
         self._records.append(record)
         if self.publisher is not None:
             self.publisher.publish("events", event_of(record))
@@ -126,8 +188,10 @@ class Commands:
             "positions": len(positions),
             "symbols": sorted(p.symbol for p in positions),
             "paused_symbols": desk.book.paused_symbols(),
+            "foreign": foreign_rows(desk),
             **desk.stop_word.row(),
             "breakers": breaker_rows(desk),
+            "alerts": status_row(parts.alerts),
             "unprotected": sum(1 for p in positions if not stop_of(desk, p)),
             "unrealized_usd": str(sum((unrealized(desk, p) for p in positions), ZERO)),
             "gross_usd": f"{gross_exposure(desk.book, desk.quotes):.2f}",
@@ -179,12 +243,6 @@ class Commands:
         desk = self._ready().desk
         return [position_row(desk, p) for p in desk.book.open_positions()]
 
-    async def _orders(self, params: Json, peer: Peer) -> list[Json]:
-        await trio.lowlevel.checkpoint()
-        desk = self._ready().desk
-        orders = desk.book.open_orders() if params.get("open") else list(desk.book.orders.values())
-        return [order_row(order) for order in orders[-_count(params, 100) :]]
-
     async def _feeds(self, params: Json, peer: Peer) -> list[Json]:
         await trio.lowlevel.checkpoint()
         parts = self._ready()
@@ -216,30 +274,44 @@ class Commands:
     async def _events_of(self, params: Json, peer: Peer) -> list[Json]:
         await trio.lowlevel.checkpoint()
         keep, since = keep_for("events", params), params.get("since")
+        kept = self._operators if params.get("commands") else self._records
         if since is None:
-            return self._newest(_count(params, 20), keep)
-        after = whole_number("since", since)
-        events = (event_of(record) for record in self._records if record.seq > after)
+            return _newest(kept, _count(params, 20), keep)
+        is_later = self._later_than(since)
+        events = (event_of(record) for record in kept if is_later(record))
         return [event for event in events if keep(event)]
 
-    def _newest(self, count: int, keep: Keep) -> list[Json]:
-        """The last ``count`` events that ``keep`` lets through, oldest first."""
-        found: list[Json] = []
-        for record in reversed(self._records):
-            event = event_of(record)
-            if keep(event):
-                found.append(event)
-                if len(found) == count:
-                    break
-        return found[::-1]
-
-    async def _logs(self, params: Json, peer: Peer) -> list[Json]:
-        await trio.lowlevel.checkpoint()
-        return self._ready().ring.select(_count(params, 50), keep_for("logs", params))
+    def _later_than(self, since: object) -> Callable[[Record], bool]:
+        """Whether a record comes after a record number, or at a moment or later."""
+        if isinstance(since, str) and not since.isdecimal():
+            from_ns = moment_ms("since", since, self._ready().desk.now_ms()) * NS_PER_MS
+            return lambda record: record.ts >= from_ns
+        after = whole_number("since", since)
+        return lambda record: record.seq > after
 
     async def _version(self, params: Json, peer: Peer) -> Json:
         await trio.lowlevel.checkpoint()
-        return {"daemon": __version__, "protocol": PROTOCOL}
+        parts = self.parts
+        told: Json = {"daemon": __version__, "protocol": PROTOCOL, "python": python_version()}
+        if parts is not None:
+            told |= {
+                "mode": parts.desk.mode,
+                "uptime_s": (parts.desk.now_ms() - parts.started_ms) // 1000,
+                "config_hash": parts.config_hash,
+            }
+        return told
+
+
+def _newest(records: deque[Record], count: int, keep: Keep) -> list[Json]:
+    """The last ``count`` events that ``keep`` lets through, oldest first."""
+    found: list[Json] = []
+    for record in reversed(records):
+        event = event_of(record)
+        if keep(event):
+            found.append(event)
+            if len(found) == count:
+                break
+    return found[::-1]
 
 
 def _day_row(book: Book) -> Json:

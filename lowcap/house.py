@@ -13,6 +13,7 @@ from msgspec import Raw
 
 from lowcap import __version__
 from lowcap.actions import LEDGER_CORRUPT, OPERATOR_PAUSE
+from lowcap.alerts.office import Alerts
 from lowcap.binance.streams import PriceStream, UserStream
 from lowcap.binance.venue import Venue
 from lowcap.config_runtime import RuntimeConfig
@@ -31,15 +32,22 @@ from lowcap.execution.keeper import Keeper
 from lowcap.feeds.caps import CapSession, CapStatus
 from lowcap.feeds.session import FeedStatus, decoder_for, open_feed
 from lowcap.flow import Flow
+from lowcap.gauges import Gauges
 from lowcap.handlers import Commands, Parts
+from lowcap.health_rows import totals_of
 from lowcap.intake import Intake
 from lowcap.ledger.replay import Replayed, replay
 from lowcap.ledger.writer import Ledger
+from lowcap.metrics_text import exposition
 from lowcap.net.http import HttpxPort
 from lowcap.net.net import Net
 from lowcap.observe.accounts import Accounts
-from lowcap.observe.logs import LogRing, log_record
+from lowcap.observe.latency import Latency
+from lowcap.observe.ledgerlog import LedgerLog
+from lowcap.observe.logs import LogRing
 from lowcap.observe.recorder import Recorder
+from lowcap.observe.systemd import Systemd
+from lowcap.observe.tally import Tally
 from lowcap.observe.traces import TraceIndex
 from lowcap.paper.embed import Market
 from lowcap.risk.book import Book
@@ -65,6 +73,7 @@ class Surroundings:
     listener: trio.SocketListener | None = None
     reload: Reload | None = None
     stop_word: StopWord = Factory(StopWord)
+    systemd: Systemd = Factory(lambda: Systemd({}))
     sync_in_thread: bool = True
     seed: int = 0
 
@@ -87,7 +96,15 @@ class House:
     caps: CapSession
     commands: Commands
     accounts: Accounts
+    gauges: Gauges
     https: tuple[HttpxPort, ...]
+
+    @property
+    def parts(self) -> Parts:
+        """The rooms as commands see them."""
+        if self.commands.parts is None:
+            raise AssertionError("a house is built whole")
+        return self.commands.parts
 
     def checkpoint(self) -> facts.Checkpoint:
         """Everything folded so far, as one record."""
@@ -106,21 +123,17 @@ def build(settings: Settings, around: Surroundings, market: Market) -> House:
         LedgerError: the ledger cannot be read.
     """
     book, admission, traces, commands = Book(), Admission(), TraceIndex(), Commands()
-    accounts = Accounts()
-    fold = _folder(book, admission, (traces.read, commands.read, accounts.read))
+    accounts, ledger_log = Accounts(), LedgerLog()
+    remember = (traces.read, commands.read, accounts.read, ledger_log.learn)
+    fold = _folder(book, admission, remember)
     found = replay(around.state_dir / "ledger", fold)
-    ledger = Ledger(
-        around.state_dir / "ledger", around.clock, found, keep_days=settings.state.keep_days
-    )
-    for reader in (accounts.read, traces.read, commands.read, log_record):
-        ledger.read_with(reader)
+    gauges = Gauges(Latency(settings.latency.target_ms), Tally(), settings.metrics.textfile)
+    readers = (accounts.read, traces.read, commands.read, *gauges.readers, ledger_log.read)
+    ledger = _open_ledger(settings, around, found, readers)
     chance = random.Random(around.seed)
     rest, urgent, news = (HttpxPort(around.net) for _ in range(3))
     venue = Venue(around.net, rest, urgent, market.urls, market.signer, around.clock, chance)
-    desk = Desk(ledger, book, settings, around.clock, venue)
-    desk.stop_word = around.stop_word
-    venue.on_socket = lambda up, why: desk.set_health("order-socket", up, why)
-    keeper = Keeper(desk, venue)
+    desk, keeper = _build_desk(settings, around, ledger, book, venue)
     keeper.income.books = accounts
     coins = CoinTable({}, settings.coin_overrides)
     desk.coin_of = coins.ticker
@@ -136,12 +149,15 @@ def build(settings: Settings, around: Surroundings, market: Market) -> House:
         reload=around.reload,
         traces=traces,
         accounts=accounts,
+        gauges=gauges,
+        alerts=_build_alerts(around, desk),
         ring=around.ring,
         config=RuntimeConfig(settings),
         config_hash=around.config_hash,
         started_ms=now_ms(around.clock),
     )
     user_stream, price_stream = _build_streams(around.net, market, desk, keeper, chance)
+    _connect_gauges(gauges, commands.parts, user_stream, price_stream)
     return House(
         settings=settings,
         around=around,
@@ -157,8 +173,47 @@ def build(settings: Settings, around: Surroundings, market: Market) -> House:
         caps=caps,
         commands=commands,
         accounts=accounts,
+        gauges=gauges,
         https=(rest, urgent, news),
     )
+
+
+def _build_desk(
+    settings: Settings, around: Surroundings, ledger: Ledger, book: Book, venue: Venue
+) -> tuple[Desk, Keeper]:
+    """The one writer of trading state, and the tasks that keep it in step with the venue."""
+    desk = Desk(ledger, book, settings, around.clock, venue)
+    desk.stop_word = around.stop_word
+    venue.on_socket = lambda up, why: desk.set_health("order-socket", up, why)
+    return desk, Keeper(desk, venue)
+
+
+def _open_ledger(
+    settings: Settings,
+    around: Surroundings,
+    found: Replayed,
+    readers: tuple[Callable[[Record], None], ...],
+) -> Ledger:
+    """The writer, and who hears of every record after what it is about has left."""
+    folder, keep_days = around.state_dir / "ledger", settings.state.keep_days
+    ledger = Ledger(folder, around.clock, found, keep_days=keep_days)
+    for reader in readers:
+        ledger.read_with(reader)
+    return ledger
+
+
+def _connect_gauges(
+    gauges: Gauges, parts: Parts, user_stream: UserStream, price_stream: PriceStream
+) -> None:
+    """What the gauges look at, and whom they tell."""
+    desk = parts.desk
+    gauges.wires = lambda: {"user-stream": user_stream.wire, "price-stream": price_stream.wire}
+    gauges.latency.on_breach = lambda text: desk.alarm(
+        "latency-breach", text, "lowcapctl latency bottlenecks"
+    )
+    gauges.on_fault = lambda why: desk.alarm("metrics", why, "see metrics.textfile in config.toml")
+    gauges.totals = lambda: totals_of(parts)
+    gauges.text = lambda: exposition(parts)
 
 
 def _build_streams(
@@ -243,13 +298,28 @@ def _build_caps(
     )
 
 
+def _build_alerts(around: Surroundings, desk: Desk) -> Alerts:
+    """What the ledger says from now on, for the operators' phones."""
+    alerts = Alerts(
+        desk.settings.notify,
+        desk.mode,
+        around.net,
+        around.clock,
+        around.environ,
+        record=desk.record,
+        is_off=lambda name: f"sink:{name}" in desk.book.state.switched_off,
+    )
+    desk.ledger.read_with(alerts.read)
+    return alerts
+
+
 def _on_contracts(venue: Venue, coins: CoinTable, caps: CapSession) -> None:
     coins.load({c.base: c.symbol for c in venue.contracts.values() if c.is_trading})
     caps.rebuild()
 
 
 def _folder(
-    book: Book, admission: Admission, readers: tuple[Callable[[Record], None], ...]
+    book: Book, admission: Admission, readers: tuple[Callable[[Record], object], ...]
 ) -> Callable[[Record], None]:
     """What replay does with each record."""
 

@@ -16,7 +16,7 @@ from lowcap.core import facts
 from lowcap.core.clock import iso_ms
 from lowcap.core.errors import CommandError
 from lowcap.core.messages import MANUAL, OrderPlan, Refusal
-from lowcap.core.money import HUNDRED, ZERO, Side
+from lowcap.core.money import HUNDRED, ZERO, Side, stop_to_tick
 from lowcap.core.plain import plain
 from lowcap.execution.care import look_of, move_stop
 from lowcap.execution.desk import Desk
@@ -57,7 +57,7 @@ class PositionCommands:
         symbol = contract_of(desk, params.get("symbol"))
         if params.get("action") == "show":
             return position_page(desk, symbol)
-        price = _stop_price(desk, symbol, params.get("price"))
+        price = stop_price_of(desk, symbol, params.get("price"))
         text = f"move {symbol} {price}" + (" --loosen" if params.get("loosen") else "")
         desk.record(facts.CommandReceived(method="stop", params=text, uid=peer.uid, pid=peer.pid))
         before = desk.book.position(symbol).stop_price
@@ -88,21 +88,23 @@ class PositionCommands:
         side = SIDES.get(str(params.get("side")).lower())
         if side is None:
             raise CommandError(f"{str(params.get('side'))[:20]!r} is no side", hint="long or short")
-        wish = _wish(desk, symbol, params.get("usd"))
-        plan = desk.plan(EntryWish(symbol=symbol, side=side, wish=wish))
+        price = _price(params.get("price"))
+        entry = EntryWish(symbol=symbol, side=side, wish=_wish(desk, symbol, params), price=price)
+        plan = desk.plan(entry)
         if params.get("preview"):
-            return _preview(plan, wish)
+            return _preview(desk, plan, entry.wish)
         if params.get("confirm") is not True:
             raise CommandError(
                 _sentence(plan),
                 hint="type YES to go on, or use --yes",
                 code="confirm" if isinstance(plan, OrderPlan) else "refused",
             )
-        text = f"{side} {symbol} {wish[0]} USD ({wish[1]})"
+        at = f" at {price} or better" if price is not None else ""
+        text = f"{side} {symbol} {entry.wish[0]} USD ({entry.wish[1]}){at}"
         cause = desk.record(
             facts.CommandReceived(method="trade", params=text, uid=peer.uid, pid=peer.pid)
         ).seq
-        return await _carry_out(desk, symbol, side, wish, cause)
+        return await _carry_out(desk, entry, cause)
 
 
 def contract_of(desk: Desk, given: object) -> str:
@@ -162,8 +164,12 @@ def _rests_at(desk: Desk, symbol: str, price: Decimal) -> bool:
     return stop is not None and stop.trigger_price == price
 
 
-def _stop_price(desk: Desk, symbol: str, given: object) -> Decimal:
-    """A price, or with a trailing ``%`` a distance from the mark price."""
+def stop_price_of(desk: Desk, symbol: str, given: object) -> Decimal:
+    """A price, or with a trailing ``%`` a distance from the mark price.
+
+    Raises:
+        CommandError: it is neither, or there is no mark price to go by.
+    """
     text = str(given or "")
     try:
         number = Decimal(text.removesuffix("%"))
@@ -176,25 +182,42 @@ def _stop_price(desk: Desk, symbol: str, given: object) -> Decimal:
     quote, position = desk.quotes.get(symbol), desk.book.position(symbol)
     if quote is None:
         raise CommandError(f"no mark price of {symbol}", hint="give a price", code="refused")
-    sign = 1 if position.own_qty > ZERO else -1
+    sign = 1 if (position.own_qty or position.qty) > ZERO else -1
     return quote.mark * (1 - sign * number / HUNDRED)
 
 
-def _wish(desk: Desk, symbol: str, usd: object) -> Wish:
-    """The dollars asked for; where none are, as a signal on this symbol would have them."""
-    if usd is None:
-        cap = desk.caps.of(desk.coin_of(symbol), desk.now_ms())
-        return wished_notional(desk.settings.sizing, symbol, None, cap)
+def _wish(desk: Desk, symbol: str, params: Json) -> Wish:
+    """The dollars or coins asked for; where none are, as a signal on this symbol would have."""
+    usd, qty = params.get("usd"), params.get("qty")
+    if usd is not None and qty is not None:
+        raise CommandError("dollars or coins, not both", hint="one of --usd and --qty")
+    if qty is not None:
+        quote = desk.quotes.get(symbol)
+        if quote is None:
+            raise CommandError(f"no mark price of {symbol}", hint="give --usd", code="refused")
+        return _positive(qty, "quantity", "trade BTC long --qty 0.5") * quote.mark, "operator"
+    if usd is not None:
+        return _positive(usd, "amount of dollars", "long BTC 1000"), "operator"
+    cap = desk.caps.of(desk.coin_of(symbol), desk.now_ms())
+    return wished_notional(desk.settings.sizing, symbol, None, cap)
+
+
+def _price(given: object) -> Decimal | None:
+    return None if given is None else _positive(given, "price", "trade BTC long --price 64000")
+
+
+def _positive(given: object, what: str, hint: str) -> Decimal:
     try:
-        amount = Decimal(str(usd))
+        number = Decimal(str(given))
     except ArithmeticError:
-        amount = ZERO
-    if not amount.is_finite() or not ZERO < amount < Decimal(10) ** 12:
-        raise CommandError(f"{str(usd)[:40]!r} is no amount of dollars", hint="long BTC 1000")
-    return amount, "operator"
+        number = ZERO
+    if not number.is_finite() or not ZERO < number < Decimal(10) ** 12:
+        raise CommandError(f"{str(given)[:40]!r} is no {what}", hint=hint)
+    return number
 
 
-def _preview(plan: OrderPlan | Refusal, wish: Wish) -> Json:
+def _preview(desk: Desk, plan: OrderPlan | Refusal, wish: Wish) -> Json:
+    """What would be sent, what it would cost, and how it would be protected."""
     row: Json = {"wished_usd": f"{wish[0]:.2f}", "wished_by": wish[1], "text": _sentence(plan)}
     if isinstance(plan, Refusal):
         return row | {
@@ -203,6 +226,10 @@ def _preview(plan: OrderPlan | Refusal, wish: Wish) -> Json:
             "measured": plan.measured,
             "limit": plan.limit,
         }
+    protect, leverage = desk.protections.of(plan.symbol), desk.venue.leverage[plan.symbol]
+    sign, tick = plan.side.sign, desk.venue.contracts[plan.symbol].tick
+    mark = plan.decision_price or ZERO
+    stop = stop_to_tick(mark * (1 - sign * protect.stop_pct / HUNDRED), tick, sign)
     return row | {
         "allowed": True,
         "symbol": plan.symbol,
@@ -210,6 +237,11 @@ def _preview(plan: OrderPlan | Refusal, wish: Wish) -> Json:
         "qty": str(plan.qty),
         "price": str(plan.price),
         "notional_usd": f"{plan.notional_usd:.2f}",
+        "leverage": leverage,
+        "margin_usd": f"{plan.notional_usd / leverage:.2f}",
+        "stop_price": None if protect.atr_multiple else str(stop),
+        "stop_rule": _rule(protect.atr_multiple, protect.stop_pct),
+        "ladder": [{"share_pct": str(share), "at_pct": str(at)} for share, at in protect.ladder],
         "sizing": plan.sizing,
     }
 
@@ -223,11 +255,11 @@ def _sentence(plan: OrderPlan | Refusal) -> str:
     )
 
 
-async def _carry_out(desk: Desk, symbol: str, side: Side, wish: Wish, cause: int) -> Json:
+async def _carry_out(desk: Desk, entry: EntryWish, cause: int) -> Json:
     """Through the gate once more, sent, and waited for."""
-    plan = desk.plan(EntryWish(symbol=symbol, side=side, wish=wish))
+    plan, symbol, wish = desk.plan(entry), entry.symbol, entry.wish
     if isinstance(plan, Refusal):
-        desk.refuse(plan, side, MANUAL, cause)
+        desk.refuse(plan, entry.side, MANUAL, cause)
         raise CommandError(_sentence(plan), hint="risk", code=plan.check)
     name = desk.submit(plan, cause, {})
     order = desk.book.orders[name]

@@ -15,6 +15,7 @@ from lowcap.core import facts
 from lowcap.core.errors import CommandError, ConfigError, LedgerError
 from lowcap.core.messages import Changed
 from lowcap.detection.rules import Detector
+from lowcap.observe.logs import set_level
 from lowcap.settings import Settings
 
 # What detection is compiled from; that takes its time, and news waits for it.
@@ -90,6 +91,8 @@ def take(parts: Parts, fresh: Settings, digest: str, who: str, how: str = "reloa
             detector.coins.override(merged.coin_overrides)
         flow.detector = detector
         desk.take_settings(merged)
+        if "log" in changed:
+            set_level(merged.log.level)
         flow.refresh_enabled()
         parts.keeper.replan()
         parts.config_hash = digest
@@ -99,6 +102,8 @@ def take(parts: Parts, fresh: Settings, digest: str, who: str, how: str = "reloa
                 config_hash=digest, changed=changed, who=who, changes=changes, how=how
             ),
         )
+    # Also where nothing of them changed: a sink that was given up may have another key by now.
+    parts.alerts.take(desk.settings.notify)
     return Reloaded(
         config_hash=digest,
         changed=changed,

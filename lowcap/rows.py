@@ -145,6 +145,15 @@ def position_row(desk: Desk, position: Position) -> Json:
     }
 
 
+def foreign_rows(desk: Desk) -> list[Json]:
+    """What the venue holds of each symbol beside what is ours; signed quantities."""
+    ignored = desk.book.state.switched_off
+    return [
+        {"symbol": symbol, "qty": str(qty), "ignored": f"foreign:{symbol}" in ignored}
+        for symbol, qty in sorted(desk.book.state.foreign.items())
+    ]
+
+
 def order_row(order: Order) -> Json:
     """One order."""
     return {

@@ -230,6 +230,61 @@ class Log:
 
 
 @frozen(kw_only=True)
+class LatencySettings:
+    """Targets of stages in milliseconds, where they are to be other than the shipped ones."""
+
+    target_ms: dict[str, Decimal] = Factory(dict)
+
+
+@frozen(kw_only=True)
+class Metrics:
+    """Where the metrics file is written every 15 s for a collector; empty: nowhere."""
+
+    textfile: str = ""
+
+
+@frozen(kw_only=True)
+class NotifySink:
+    """Where alerts go. ``kind``: pushover, telegram, webhook (``url``) or exec (``command``).
+
+    The token comes from the credentials directory (``notify-NAME-token``),
+    from ``key_file`` or from the variable that ``key_env`` names; so does
+    Pushover's user key (``notify-NAME-user``, ``user_file``, ``user_env``).
+    ``chat`` is Telegram's. No ``events`` are all; what is absent of
+    ``min_level``, ``quiet_hours`` and ``coalesce_s`` is as in ``notify``.
+    """
+
+    kind: str
+    url: str = ""
+    command: tuple[str, ...] = ()
+    chat: str = ""
+    key_file: str = ""
+    key_env: str = ""
+    user_file: str = ""
+    user_env: str = ""
+    enabled: bool = False
+    events: tuple[str, ...] = ()
+    min_level: str | None = None
+    quiet_hours: str | None = None
+    coalesce_s: int | None = None
+
+
+@frozen(kw_only=True)
+class Notify:
+    """What is told to all sinks: from ``level`` up, outside of ``quiet_hours`` (critical always).
+
+    After an alert, others like it are counted for ``coalesce_s`` seconds and
+    told in one line; 0: each by itself. ``daily`` is when the day is summed up.
+    """
+
+    level: str = "info"
+    coalesce_s: int = 60
+    quiet_hours: str = ""
+    daily: str = ""
+    sink: dict[str, NotifySink] = Factory(dict)
+
+
+@frozen(kw_only=True)
 class Settings:
     """The whole configuration."""
 
@@ -247,6 +302,9 @@ class Settings:
     protect_for: dict[str, ProtectGroup] = Factory(dict)
     shutdown: Shutdown = Shutdown()
     log: Log = Log()
+    latency: LatencySettings = Factory(LatencySettings)
+    metrics: Metrics = Metrics()
+    notify: Notify = Factory(Notify)
     payroll: PayrollPolicy = Factory(PayrollPolicy)
     hedge: tuple[str, ...] = ()
     feed: dict[str, Feed] = Factory(dict)

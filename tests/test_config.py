@@ -71,7 +71,7 @@ def test_the_shipped_file_says_the_built_in_defaults() -> None:
         for field in attrs.fields(Settings)
         if getattr(built_in, field.name) != getattr(loaded, field.name)
     }
-    assert differing == {"hedge", "feed", "trigger", "sizing", "protect_for"}
+    assert differing == {"hedge", "feed", "trigger", "sizing", "protect_for", "notify"}
 
 
 def test_the_triggers_as_shipped(room: Room) -> None:

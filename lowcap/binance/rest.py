@@ -13,6 +13,7 @@ from lowcap.binance.errors import ALREADY_SO, Remedy, meaning_of
 from lowcap.binance.outcome import Outcome, Verdict, refused
 from lowcap.binance.sign import Signer
 from lowcap.binance.socket import Params, algo_outcome, order_outcome, query_string
+from lowcap.binance.urls import KEY_RIGHTS
 from lowcap.binance.wire import (
     UNREADABLE,
     AccountConfig,
@@ -130,7 +131,7 @@ class RestClient:
 
     async def key_rights(self) -> KeyRights:
         """What the key may do; asked of the account's own host, not of the futures one."""
-        return await self._signed("GET", "/sapi/v1/account/apiRestrictions", {}, KeyRights)
+        return await self._signed("GET", KEY_RIGHTS, {}, KeyRights)
 
     async def symbol_configs(self) -> list[SymbolConfig]:
         """Margin type and leverage of every symbol."""

@@ -86,6 +86,11 @@ class ApiSocket:
         """Whether a request can be handed over now."""
         return self._line is not None
 
+    @property
+    def round_trip_ms(self) -> float | None:
+        """The newest ping's on the present connection; None where there is none."""
+        return self._line.wire.round_trip_ms if self._line is not None else None
+
     def renew(self) -> None:
         """Replace the connection now, new before old."""
         self._handover.renew()

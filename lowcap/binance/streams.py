@@ -45,6 +45,7 @@ class UserStream:
         self._on_event = on_event
         self._on_change = on_change
         self._handover = Handover(self._connect, lambda why: on_change(False, why), chance)
+        self.wire: Wire | None = None  # the newest connection, while there is one
 
     def renew(self) -> None:
         """Replace the connection now, new before old."""
@@ -68,12 +69,17 @@ class UserStream:
             self._on_event(event)
 
         async def session(wire: Wire) -> None:
+            self.wire = wire
             on_up()
             self._on_change(True, "")
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._keep_key)
-                await expired.wait()
-                raise ConnectionLost("the listen key has expired")
+            try:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._keep_key)
+                    await expired.wait()
+                    raise ConnectionLost("the listen key has expired")
+            finally:
+                if self.wire is wire:
+                    self.wire = None
 
         url = f"{self._base_url}/private/ws/{quote(key, safe='')}"
         await run_wire(self._net, url, on_frame, session, limits=LIMITS)
@@ -119,6 +125,7 @@ class PriceStream:
         self._on_lasts = on_lasts
         self._on_change = on_change
         self._handover = Handover(self._connect, lambda why: on_change(False, why), chance)
+        self.wire: Wire | None = None  # the newest connection, while there is one
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
@@ -126,9 +133,14 @@ class PriceStream:
 
     async def _connect(self, on_up: Callable[[], None]) -> None:
         async def session(wire: Wire) -> None:
+            self.wire = wire
             on_up()
             self._on_change(True, "")
-            await trio.sleep_forever()
+            try:
+                await trio.sleep_forever()
+            finally:
+                if self.wire is wire:
+                    self.wire = None
 
         await run_wire(self._net, self._url, self._on_frame, session, limits=LIMITS)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import trio
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from lowcap.binance.budget import Budget
 from lowcap.binance.filters import contracts_from, without_ladder
@@ -18,6 +18,7 @@ from lowcap.binance.seen import snapshot_from
 from lowcap.binance.sign import Signer
 from lowcap.binance.socket import ApiSocket, outcome_of
 from lowcap.binance.symbolstreams import SymbolStreams
+from lowcap.binance.urls import KNOWN_URLS, VenueUrls, remark_on
 from lowcap.binance.wire import ApiReply, ExchangeInfo, TradeRow
 from lowcap.core.account import Snapshot
 from lowcap.core.clock import Clock, now_ms
@@ -29,37 +30,11 @@ from lowcap.core.order import Order
 from lowcap.net.http import HttpPort
 from lowcap.net.net import Net
 
+__all__ = ["KNOWN_URLS", "Venue", "VenueUrls", "read_snapshot"]
+
 PREPARERS = 6
 # Leverage brackets are good for twelve hours; the last of them is for trying to renew them.
 BRACKETS_RENEW_MS = 11 * 3_600_000
-
-
-class VenueUrls(Struct, frozen=True):
-    """Where the venue is: REST base, WebSocket API, and the base of the stream routes.
-
-    ``account`` is the REST base that tells what a key may do; empty where
-    there is none, as on the testnet.
-    """
-
-    rest: str
-    ws_api: str
-    streams: str
-    account: str = ""
-
-
-KNOWN_URLS = {
-    "testnet": VenueUrls(
-        "https://demo-fapi.binance.com",
-        "wss://testnet.binancefuture.com/ws-fapi/v1",
-        "wss://fstream.binancefuture.com",
-    ),
-    "live": VenueUrls(
-        "https://fapi.binance.com",
-        "wss://ws-fapi.binance.com/ws-fapi/v1",
-        "wss://fstream.binance.com",
-        "https://api.binance.com",
-    ),
-}
 
 
 class Venue:
@@ -185,29 +160,7 @@ class Venue:
         """
         if self._account is None:
             return "this venue does not tell what the key may do; it was not checked"
-        rights = await self._account.key_rights()
-        too_much = [
-            word
-            for word, given in (
-                ("withdraw", rights.enableWithdrawals),
-                ("transfer between accounts", rights.enableInternalTransfer),
-                ("transfer within the account", rights.permitsUniversalTransfer),
-            )
-            if given
-        ]
-        if too_much:
-            raise LowcapError(
-                f"the key may {', '.join(too_much)}",
-                hint="make a key that may only read and trade futures",
-                code="key-permissions",
-            )
-        if not rights.enableFutures:
-            raise LowcapError(
-                "the key may not trade futures",
-                hint="enable futures for the key",
-                code="key-permissions",
-            )
-        return "" if rights.ipRestrict else "the key works from any address; bind it to this one"
+        return remark_on(await self._account.key_rights())
 
     async def prepare_symbols(
         self, leverage: dict[str, int], on_fault: Callable[[str], None]

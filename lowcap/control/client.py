@@ -7,10 +7,12 @@ import json
 import os
 import socket
 import stat
+import sys
 from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from lowcap.control.cmdline import readable_line
 from lowcap.control.commands import BY_NAME, VIEW
 from lowcap.control.protocol import PROTOCOL, Json, encode, request
 from lowcap.core.errors import LowcapError
@@ -26,10 +28,16 @@ class Unreachable(LowcapError):
     code = "unreachable"
 
 
-def socket_candidates(given: str, environ: Mapping[str, str]) -> list[Path]:
-    """Where the control socket may be, best first."""
+def socket_candidates(given: str, environ: Mapping[str, str], instance: str = "") -> list[Path]:
+    """Where the control socket may be, best first; of ``lowcapd@INSTANCE`` where one is named.
+
+    Raises:
+        CallFailed: the name is none that a unit may have.
+    """
     if given:
         return [Path(given)]
+    if instance:
+        return _instance_places(instance, environ)
     if named := environ.get("LOWCAP_SOCKET"):
         return [Path(named)]
     places = []
@@ -38,6 +46,19 @@ def socket_candidates(given: str, environ: Mapping[str, str]) -> list[Path]:
     places.append(Path("/run/lowcap/control.sock"))
     places.append(private_folder(environ) / "control.sock")
     return places
+
+
+def _instance_places(instance: str, environ: Mapping[str, str]) -> list[Path]:
+    """The sockets of one of several daemons: the runtime folder of its unit."""
+    rest = instance.translate(dict.fromkeys(map(ord, "-_.")))
+    if not (rest.isascii() and rest.isalnum()):
+        raise CallFailed(
+            f"{instance!r} is no name of an instance",
+            hint="letters, digits, - _ and . as in lowcapd@NAME",
+            code="usage",
+        )
+    bases = [environ["XDG_RUNTIME_DIR"]] if environ.get("XDG_RUNTIME_DIR") else []
+    return [Path(base) / f"lowcap-{instance}" / "control.sock" for base in (*bases, "/run")]
 
 
 def private_folder(environ: Mapping[str, str]) -> Path:
@@ -88,6 +109,12 @@ class Connection:
             )
         return hello
 
+    @property
+    def daemon_uid(self) -> int:
+        """The user that the daemon runs as, by the kernel's word."""
+        raw = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        return int.from_bytes(raw[4:8], sys.byteorder)
+
     def call(self, method: str, params: Json) -> object:
         """Send one request and wait for its reply.
 
@@ -97,8 +124,11 @@ class Connection:
             Unreachable: the connection is gone and nothing was changed.
         """
         self._next_id += 1
+        known = BY_NAME.get(method)
+        changes = known is not None and known.role_for(params) != VIEW
+        typed = readable_line(["lowcapctl", *sys.argv[1:]]) if changes else ""
         try:
-            self._socket.sendall(encode(request(self._next_id, method, params)))
+            self._socket.sendall(encode(request(self._next_id, method, params, typed)))
         except OSError as error:
             why = error.strerror or "it does not read"
             raise Unreachable(

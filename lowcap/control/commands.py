@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from lowcap.control.entry import ADMIN, TRADE, VIEW, Argument, Command, Option
 from lowcap.control.words_config import CONFIG
+from lowcap.control.words_gauge import GAUGES
+from lowcap.control.words_logs import LOGS
 from lowcap.control.words_look import LOOK
+from lowcap.control.words_machine import MACHINE
 from lowcap.control.words_news import NEWS
+from lowcap.control.words_notify import NOTIFY
 from lowcap.control.words_service import SERVICE
+from lowcap.control.words_shell import SHELL
 from lowcap.control.words_trade import TRADING
 
 __all__ = [
@@ -22,7 +27,10 @@ __all__ = [
     "parse_duration_s",
 ]
 
-COMMANDS: tuple[Command, ...] = (*LOOK, *NEWS, *TRADING, *CONFIG, *SERVICE)
+COMMANDS: tuple[Command, ...] = (
+    *(*LOOK, *GAUGES, *LOGS, *NEWS, *TRADING, *CONFIG, *SERVICE),
+    *(*NOTIFY, *MACHINE, *SHELL),
+)
 
 BY_NAME: dict[str, Command] = {command.name: command for command in COMMANDS} | {
     alias: command for command in COMMANDS for alias in command.aliases

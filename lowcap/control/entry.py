@@ -41,7 +41,8 @@ class Command(NamedTuple):
 
     ``roles`` are those of actions (the first argument) that need more than ``role``.
     ``local`` names the function (``module:function`` of ``lowcap.terminal``) that carries
-    out a command which the daemon does not answer by itself.
+    out a command which the daemon does not answer by itself; it returns the exit code, or
+    None where the daemon answers after all.
     """
 
     name: str

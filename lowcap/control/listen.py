@@ -42,17 +42,18 @@ def socket_path(given: str, environ: Mapping[str, str]) -> Path:
 
 def is_handed_over(environ: Mapping[str, str]) -> bool:
     """Whether systemd has opened the socket for us, and keeps its file."""
-    return environ.get("LISTEN_FDS") == "1" and environ.get("LISTEN_PID") == str(os.getpid())
+    return "LISTEN_FDS" in environ and environ.get("LISTEN_PID") == str(os.getpid())
 
 
 def open_listener(path: Path, environ: Mapping[str, str]) -> trio.SocketListener:
     """The listening socket: handed over by systemd, or made at ``path`` with mode 0660.
 
     Raises:
-        ConfigError: another daemon listens there, or the folder cannot be used.
+        ConfigError: another daemon listens there, the folder cannot be used, or systemd has
+            handed over something else than one listening Unix stream socket.
     """
     if is_handed_over(environ):
-        return _handed_over()
+        return _handed_over(environ.get("LISTEN_FDS", ""))
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -74,18 +75,29 @@ def open_listener(path: Path, environ: Mapping[str, str]) -> trio.SocketListener
     return trio.SocketListener(trio.socket.from_stdlib_socket(listening))
 
 
-def _handed_over() -> trio.SocketListener:
+def _handed_over(count: str) -> trio.SocketListener:
     """The one socket that systemd has opened for us."""
+    hint = "lowcapd.socket has one ListenStream=, a path"
+    if count != "1":
+        fault = f"LISTEN_FDS: {count[:20]!r} sockets were handed over, expected one"
+        raise ConfigError([fault], hint=hint)
     try:
         given = socket.socket(fileno=FIRST_LISTEN_FD)
     except OSError as error:
-        raise ConfigError([f"LISTEN_FDS: no socket was handed over: {error.strerror}"]) from error
+        why = f"LISTEN_FDS: descriptor {FIRST_LISTEN_FD} is no socket: {error.strerror}"
+        raise ConfigError([why], hint=hint) from error
     given.set_inheritable(False)
     listens = given.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
     if given.family != socket.AF_UNIX or given.type != socket.SOCK_STREAM or not listens:
+        found = f"{_word(given.family)} {_word(given.type)}{'' if listens else ' not listening'}"
         given.close()
-        raise ConfigError(["LISTEN_FDS: expected one listening Unix stream socket"])
+        fault = f"LISTEN_FDS: expected a listening Unix stream socket, found {found}"
+        raise ConfigError([fault], hint=hint)
     return trio.SocketListener(trio.socket.from_stdlib_socket(given))
+
+
+def _word(kind: int) -> str:
+    return kind.name if isinstance(kind, socket.AddressFamily | socket.SocketKind) else str(kind)
 
 
 def _remove_stale(path: Path) -> None:

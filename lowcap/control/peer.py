@@ -10,6 +10,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from lowcap.control.cmdline import command_line_of
 from lowcap.control.commands import ADMIN, TRADE, VIEW
 
 SO_PEERGROUPS = 59
@@ -18,11 +19,12 @@ _RANK = {"": 0, VIEW: 1, TRADE: 2, ADMIN: 3}
 
 
 class Peer(Struct, frozen=True):
-    """A connected process: its user, its id, and the best role its groups give."""
+    """A connected process: its user, its id, the best role its groups give, its command line."""
 
     uid: int
     pid: int
     role: str
+    command_line: str = ""
 
     @property
     def rank(self) -> int:
@@ -47,12 +49,13 @@ def peer_of(connection: HasOptions) -> Peer:
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     pid, uid, gid = struct.unpack("3i", raw)
     if uid in (0, os.geteuid()):
-        return Peer(uid, pid, ADMIN)
+        return Peer(uid, pid, ADMIN, command_line_of(pid))
     groups = {gid, *_supplementary(connection)}
     for name, role in _ROLE_GROUPS:
         try:
             if grp.getgrnam(name).gr_gid in groups:
-                return Peer(uid, pid, role)
+                # Of an onlooker we read nothing: the kernel may let him make us wait.
+                return Peer(uid, pid, role, command_line_of(pid) if role != VIEW else "")
         except KeyError:
             continue
     return Peer(uid, pid, "")

@@ -39,9 +39,10 @@ def encode(message: Json) -> bytes:
     return text.encode(errors="replace") + b"\n"
 
 
-def request(number: int, method: str, params: Json) -> Json:
-    """A request message."""
-    return {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+def request(number: int, method: str, params: Json, typed: str = "") -> Json:
+    """A request message; ``typed`` is the command line it comes from, for the record."""
+    message: Json = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+    return message | {"typed": typed} if typed else message
 
 
 def result(number: int | str | None, value: object) -> Json:

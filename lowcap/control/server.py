@@ -8,26 +8,35 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 import trio
 
-from lowcap.control.commands import ADMIN, BY_NAME, Command
+from lowcap.control.cmdline import readable_line
+from lowcap.control.commands import ADMIN, BY_NAME, VIEW, Command
 from lowcap.control.peer import Peer, peer_of
 from lowcap.control.protocol import Json, Lines, error, notice, result
-from lowcap.control.select import Keep, keep_for
+from lowcap.control.select import keep_for
+from lowcap.control.session import REQUESTS_PER_MIN_MAX, Client
 from lowcap.core.errors import BrokenInvariant, CommandError, LowcapError
 
 CLIENTS_MAX = 32
 ADMIN_SLOTS = 2
-EVENTS_QUEUED_MAX = 1_000
 OWED_MAX = 16
 WRITE_WITHIN_S = 2.0
 FINISH_WITHIN_S = 2.0
 # Never refused for being many: the commands that stop trading.
 UNLIMITED = frozenset({"halt", "panic"})
-REQUESTS_PER_MIN_MAX = 200
-LINES_PER_MIN_MAX = 2_000
 # Parameters beside the arguments and options of the command table.
 _COMMON = frozenset({"confirm", "since"})
 
 Handler = Callable[[Json, Peer], Awaitable[Any]]
+
+
+class Done(NamedTuple):
+    """A command that changes something, who sent it, and its answer."""
+
+    method: str
+    peer: Peer
+    command_line: str
+    reply: Json
+    took_s: float
 
 
 class Source(Protocol):
@@ -43,50 +52,21 @@ class Source(Protocol):
         """A handler failed in a way that nobody foresaw."""
         ...
 
+    def on_done(self, done: Done) -> None:
+        """A command that changes something was answered, or refused."""
+        ...
 
-class Parcel(NamedTuple):
-    """A message for a client; ``settles`` marks the reply to a request."""
+    def may_enter(self, peer: Peer) -> bool:
+        """Whether this user has not been sent away for good."""
+        ...
 
-    message: Json
-    settles: bool
+    def on_denied(self, peer: Peer, wanted: str) -> None:
+        """Somebody asked for more than is theirs."""
+        ...
 
-
-class Client:
-    """One connected operator."""
-
-    def __init__(self, peer: Peer) -> None:
-        self.peer = peer
-        self.follows = ""
-        self.keep: Keep = lambda event: True
-        self.outbox, self.queued = trio.open_memory_channel[Parcel](EVENTS_QUEUED_MAX)
-        self.farewell = ""
-        self.calls: dict[int | str, trio.CancelScope] = {}
-        self.owed = 0
-        self._minute_s = 0.0
-        self._lines = 0
-
-    def push(self, message: Json, *, settles: bool = False) -> None:
-        """Queue a message; a client that does not read is let go."""
-        try:
-            self.outbox.send_nowait(Parcel(message, settles))
-        except trio.WouldBlock:
-            self.farewell = self.farewell or "too slow: events were lost"
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            return  # it has left; its session task is about to notice
-
-    def dismiss(self, why: str) -> None:
-        """Say goodbye instead of whatever else is queued."""
-        self.farewell = self.farewell or why
-        self.push(notice("bye", {"reason": why}))
-
-    def is_too_fast(self, now_s: float) -> bool:
-        """Whether this client has spent its requests of the minute."""
-        if now_s - self._minute_s >= 60:
-            self._minute_s, self._lines = now_s, 0
-        self._lines += 1
-        if self._lines > LINES_PER_MIN_MAX:
-            self.dismiss(f"more than {LINES_PER_MIN_MAX} lines a minute")
-        return self._lines > REQUESTS_PER_MIN_MAX
+    def on_session(self, peer: Peer) -> None:
+        """Somebody has come to stay: a session that follows events."""
+        ...
 
 
 class ControlServer:
@@ -95,6 +75,7 @@ class ControlServer:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._clients: dict[Client, None] = {}
+        self._numbers = 0
 
     @property
     def clients(self) -> int:
@@ -111,6 +92,18 @@ class ControlServer:
             if client.follows == kind and client.keep(value):
                 client.push(notice("event", value))
 
+    def sessions(self) -> list[Json]:
+        """Who is connected, in the order of their coming."""
+        now_s = trio.current_time()
+        return [client.row(now_s) for client in self._clients]
+
+    def dismiss(self, wanted: Callable[[Client], bool], why: str) -> int:
+        """Let sessions go; returns how many."""
+        gone = [client for client in self._clients if wanted(client)]
+        for client in gone:
+            client.dismiss(why)
+        return len(gone)
+
     def say_bye(self) -> None:
         """Tell everybody that the daemon ends."""
         for client in self._clients:
@@ -120,12 +113,13 @@ class ControlServer:
     async def handle(self, stream: trio.SocketStream) -> None:
         """One client from hello to goodbye. Its end never ends anything else."""
         peer = peer_of(stream.socket)
-        client = Client(peer)
         refusal = self._refusal(peer)
         if refusal is not None:
             await _write(stream, refusal)
             await trio.aclose_forcefully(stream)
             return
+        self._numbers += 1
+        client = Client(self._numbers, peer)
         self._clients[client] = None
         try:
             async with trio.open_nursery() as nursery:
@@ -142,7 +136,8 @@ class ControlServer:
     # -- who may come in --------------------------------------------------------
 
     def _refusal(self, peer: Peer) -> Json | None:
-        if not peer.role:
+        if not peer.role or not self._source.may_enter(peer):
+            self._source.on_denied(peer, "connect")
             return error(
                 None,
                 "permission",
@@ -182,6 +177,7 @@ class ControlServer:
                 await trio.sleep(0.01)
 
     def _take(self, line: bytes | None, client: Client, nursery: trio.Nursery) -> None:
+        client.heard_s = trio.current_time()
         if client.farewell or (line is not None and not line.strip()):
             return
         try:
@@ -196,17 +192,21 @@ class ControlServer:
         if method == "$/cancel":
             self._cancel(client, params.get("id"))
             return
+        typed = _typed(client.peer, message)
         try:
             command = self._admit(client, number, method, params)
             wanted = _known_params(command, params)
             if number is None:
                 raise CommandError("a request needs an id, a number or a word")
         except CommandError as failure:
-            client.push(error(number, failure.code, failure.message, failure.hint))
+            reply = error(number, failure.code, failure.message, failure.hint)
+            if failure.code == "permission":
+                self._source.on_done(Done(method, client.peer, typed, reply, 0.0))
+            client.push(reply)
             return
         client.owed += 1
         scope = client.calls[number] = trio.CancelScope()
-        nursery.start_soon(self._call, client, number, scope, command, wanted)
+        nursery.start_soon(self._call, client, number, scope, command, wanted, typed)
 
     def _cancel(self, client: Client, given: object) -> None:
         client.is_too_fast(trio.current_time())
@@ -236,6 +236,7 @@ class ControlServer:
         if command is None or not known:
             raise CommandError(f"no method {method[:60]!r}")
         if not allowed:
+            self._source.on_denied(client.peer, command.name)
             raise CommandError(
                 f"{command.name} needs the role {role}, you have {client.peer.role}",
                 hint=f"ask to be added to group lowcap-{role}",
@@ -249,15 +250,19 @@ class ControlServer:
 
     async def _call(
         self, client: Client, number: int | str, scope: trio.CancelScope, command: Command,
-        params: Json,
+        params: Json, typed: str,
     ) -> None:  # fmt: skip
         reply = error(number, "cancelled", f"{command.name}: cancelled by the operator")
+        begun_s = trio.current_time()
         try:
             with scope:
                 reply = await self._answer(client, number, command, params)
         finally:
             client.calls.pop(number, None)
             client.push(reply, settles=True)
+            if command.role_for(params) != VIEW:
+                took_s = trio.current_time() - begun_s
+                self._source.on_done(Done(command.name, client.peer, typed, reply, took_s))
 
     async def _answer(
         self, client: Client, number: int | str, command: Command, params: Json
@@ -274,6 +279,8 @@ class ControlServer:
             self._source.on_bug(command.name, bug)
             return error(number, "internal", f"{command.name} failed: a bug", "lowcapctl logs")
         if command.follows(params):
+            if command.name == "events" and not client.follows:
+                self._source.on_session(client.peer)
             client.follows, client.keep = command.name, keep
         return result(number, value)
 
@@ -316,6 +323,12 @@ def _request_in(line: bytes | None) -> Json:
     if not isinstance(message.get("params") or {}, dict):
         raise CommandError("a request needs params by name")
     return message
+
+
+def _typed(peer: Peer, message: Json) -> str:
+    """The command line of a request: the kernel's word, else the client's own."""
+    told = message.get("typed")
+    return peer.command_line or (readable_line([told]) if isinstance(told, str) else "")
 
 
 def _known_params(command: Command, params: Json) -> Json:

@@ -14,8 +14,14 @@ LOOK: tuple[Command, ...] = (
     Command(
         "orders",
         "orders of ours, newest last",
-        options=(Option("open", "only those that may still execute", flag=True), COUNT),
-        examples=("orders --open", "orders -n 50"),
+        options=(
+            Option("open", "only those that may still execute", flag=True),
+            Option("closed", "only those that have ended", flag=True),
+            Option("rejected", "only what the gate or the venue turned down, and why", flag=True),
+            Option("id", "only this one, by our id or the venue's"),
+            COUNT,
+        ),
+        examples=("orders --open", "orders --rejected -n 50", "orders --id lcd-1-42-e --json"),
     ),
     Command(
         "position",
@@ -42,7 +48,7 @@ LOOK: tuple[Command, ...] = (
         "trades",
         "closed trades, newest last; export writes all of them as CSV",
         arguments=(Argument("action", required=False, choices=("list", "export")),),
-        options=(COUNT, Option("csv", "comma-separated values with a header", flag=True)),
+        options=(COUNT,),
         examples=("trades", "trades list -n 50", "trades export --csv > trades.csv"),
     ),
     Command(
@@ -79,11 +85,23 @@ LOOK: tuple[Command, ...] = (
         options=(
             FOLLOW,
             COUNT,
-            Option("since", "all after this record number", number=True),
+            Option("since", "all after a record number, a time, or so long ago (10m)"),
             Option("type", "only records of this kind"),
+            Option("commands", "only what operators ran: who, when and what", flag=True),
         ),
-        examples=("events -n 20", "events -f --type Filled"),
+        examples=(
+            "events -n 20",
+            "events -f --type Filled",
+            "events --since 10m --json",
+            "events --commands --csv",
+        ),
         stream=True,
+    ),
+    Command(
+        "top",
+        "the full screen: overview, positions, logs, settings; ? in it tells the keys",
+        examples=("top",),
+        local="top.screen:run_top",
     ),
     Command("version", "daemon and client versions", examples=("version",)),
 )

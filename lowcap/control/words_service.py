@@ -1,20 +1,24 @@
-"""Commands about the daemon itself."""
+"""Commands about the daemon itself: who is connected to it."""
 
 from __future__ import annotations
 
-from lowcap.control.entry import COUNT, FOLLOW, Command, Option
+from lowcap.control.entry import ADMIN, Argument, Command, Option
 
 SERVICE: tuple[Command, ...] = (
     Command(
-        "logs",
-        "the daemon's log",
+        "who",
+        "who is connected, with which role, since when; who is denied",
+        examples=("who", "who --json"),
+    ),
+    Command(
+        "kick",
+        "end a session; with --deny its user may not come back until allowed",
+        role=ADMIN,
+        arguments=(Argument("session", required=False),),
         options=(
-            FOLLOW,
-            COUNT,
-            Option("priority", "this level and worse", short="-p"),
-            Option("grep", "only lines that contain this text", short="-g"),
+            Option("deny", "and all others of that user, for good", flag=True),
+            Option("allow", "let this user connect again"),
         ),
-        examples=("logs -n 50", "logs -f -p warning"),
-        stream=True,
+        examples=("kick 3", "kick 3 --deny", "kick --allow ana"),
     ),
 )

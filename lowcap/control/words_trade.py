@@ -6,6 +6,18 @@ from lowcap.control.entry import ADMIN, REASON, TRADE, Argument, Command, Option
 
 TRADING: tuple[Command, ...] = (
     Command(
+        "reconcile",
+        "compare belief and exchange now; take over or ignore a position that is not ours",
+        role=TRADE,
+        options=(
+            Option("adopt", "this symbol is ours from now on: stop, ladder, limits"),
+            Option("stop", "with adopt: its stop, a price or a distance like 2%"),
+            Option("ignore", "leave this symbol alone, and say no more of it"),
+        ),
+        examples=("reconcile", "reconcile --adopt SOL --stop 2%", "reconcile --ignore SOL"),
+        danger="moderate",
+    ),
+    Command(
         "stop",
         "the stop of a position: look at it, or move it to a price or a distance",
         arguments=(
@@ -23,13 +35,23 @@ TRADING: tuple[Command, ...] = (
         role=TRADE,
         arguments=(
             Argument("symbol", "symbol"),
-            Argument("side", choices=("long", "short")),
+            Argument("side", choices=("long", "short", "buy", "sell")),
         ),
         options=(
             Option("usd", "so many dollars", number=True),
+            Option("qty", "so many coins", number=True),
+            Option(
+                "price",
+                "at this price or better; what does not fill at once is dropped",
+                number=True,
+            ),
             Option("preview", "only say what would be sent, or why not", flag=True),
         ),
-        examples=("trade BTC long --usd 1000 --preview", "trade PEPE short --yes"),
+        examples=(
+            "trade BTC long --usd 1000 --preview",
+            "trade BTC buy --qty 0.5 --price 64000",
+            "trade PEPE short --yes",
+        ),
         danger="moderate",
     ),
     Command(

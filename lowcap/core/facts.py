@@ -10,14 +10,16 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TypeAlias
 
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, field
 
-from lowcap.core.messages import Changed, Miss, Purpose, TradingState
+from lowcap.core.fact import Fact as Fact
+from lowcap.core.messages import Miss, Purpose, TradingState
 from lowcap.core.money import Side
-
-
-class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Base of all ledger bodies; the class name is the record's kind."""
+from lowcap.core.operator_facts import CommandDone as CommandDone
+from lowcap.core.operator_facts import CommandReceived as CommandReceived
+from lowcap.core.operator_facts import ConfigReloaded as ConfigReloaded
+from lowcap.core.operator_facts import SessionOpened as SessionOpened
+from lowcap.core.operator_facts import Switched as Switched
 
 
 class RunStarted(Fact, frozen=True, kw_only=True):
@@ -130,7 +132,7 @@ class OrderSent(Fact, frozen=True, kw_only=True):
 
     client_id: str
     road: str
-    stages_us: dict[str, float] = {}
+    stages_us: dict[str, float] = field(default_factory=dict)
 
 
 class OrderUpdated(Fact, frozen=True, kw_only=True):
@@ -278,39 +280,6 @@ class Reconciled(Fact, frozen=True, kw_only=True):
     differences: tuple[str, ...] = ()
 
 
-class CommandReceived(Fact, frozen=True, kw_only=True):
-    """An operator's state-changing request, with the peer's user and process."""
-
-    method: str
-    params: str
-    uid: int
-    pid: int
-
-
-class Switched(Fact, frozen=True, kw_only=True):
-    """A trigger or feed was turned on or off."""
-
-    kind: str
-    name: str
-    enabled: bool
-    who: str
-    reason: str = ""
-
-
-class ConfigReloaded(Fact, frozen=True, kw_only=True):
-    """A changed configuration took effect without a restart.
-
-    ``changed`` names the sections, ``changes`` each key with its old and new value, ``how``
-    what brought it about: reload, set, unset, apply, confirm, revert or persist.
-    """
-
-    config_hash: str
-    changed: tuple[str, ...]
-    who: str
-    changes: tuple[Changed, ...] = ()
-    how: str = "reload"
-
-
 class FeedChanged(Fact, frozen=True, kw_only=True):
     """A feed connected, went stale or was lost."""
 
@@ -342,6 +311,14 @@ class AlarmRaised(Fact, frozen=True, kw_only=True):
     code: str
     text: str
     hint: str = ""
+
+
+class SinkChanged(Fact, frozen=True, kw_only=True):
+    """An alert sink was given up (``dead``) or is ``up`` again; alerts of it are lost meanwhile."""
+
+    sink: str
+    state: str
+    why: str = ""
 
 
 class Checkpoint(Fact, frozen=True, kw_only=True):
@@ -379,12 +356,15 @@ AnyFact: TypeAlias = (
     | StopMoved
     | Reconciled
     | CommandReceived
+    | SessionOpened
+    | CommandDone
     | Switched
     | ConfigReloaded
     | FeedChanged
     | EquityMarked
     | BreakerChanged
     | AlarmRaised
+    | SinkChanged
     | Checkpoint
 )
 

@@ -57,7 +57,10 @@ async def close_symbols(
     """
     started_s = trio.current_time()
     dies_ms = max((_dies_ms(o) for o in desk.book.orders.values() if _is_entry(o)), default=0)
-    proof = FlatProof(dies_ms if wait_for_entries else 0)
+    proof = FlatProof(
+        dies_ms if wait_for_entries else 0,
+        believed_flat=not desk.book.open_positions() and not desk.book.open_orders(),
+    )
     result = Closed(flat=False, reads=0, cancelled=0, closes=0, foreign=[], took_ms=0)
     alarmed = False
     only = next(iter(symbols)) if symbols is not None and len(symbols) == 1 else ""

@@ -41,6 +41,9 @@ SETTLE_MARGIN_MS = 1_000
 # (docs/venue.md §4, §8): what does not come off at once goes on at a pace that
 # can be kept up, or the address is banned and nothing closes any more.
 READ_EVERY_S, READ_WAITING_S, READS_QUICK = 0.15, 0.4, 10
+# Where nothing was believed open and nothing was found, no event is on its way
+# that the second read would have to wait for.
+READ_IDLE_S = 0.02
 READ_LATER_S, READ_ALL_LATER_S = 2.0, 8.0
 ALARM_AFTER_S = 30.0
 
@@ -142,15 +145,18 @@ class FlatProof:
 
     An entry that was written before the stop may still arrive; the venue
     refuses it once its timestamp is older than its receive window.
+    ``believed_flat`` says that our own book shows nothing open either.
     """
 
-    def __init__(self, last_entry_dies_ms: int) -> None:
+    def __init__(self, last_entry_dies_ms: int, *, believed_flat: bool = False) -> None:
         self._dies_ms = last_entry_dies_ms + SETTLE_MARGIN_MS
         self._quiet_reads = 0
+        self._idle = believed_flat
 
     def read(self, seen: Snapshot, remaining: list[FlattenStep]) -> bool:
         """Take one read into account; True when flat is proved."""
         self._quiet_reads = 0 if remaining else self._quiet_reads + 1
+        self._idle = self._idle and not remaining
         return self._quiet_reads >= 2 and seen.at_ms > self._dies_ms
 
     @property
@@ -161,7 +167,9 @@ class FlatProof:
     def pause_s(self, seen: Snapshot, *, busy: bool, reads: int, one_symbol: bool) -> float:
         """How long to wait before read number ``reads`` + 1; ``busy`` while steps remain."""
         if not busy:
-            return READ_EVERY_S if seen.at_ms > self._dies_ms else READ_WAITING_S
+            if seen.at_ms <= self._dies_ms:
+                return READ_WAITING_S
+            return READ_IDLE_S if self._idle else READ_EVERY_S
         if reads < READS_QUICK:
             return READ_EVERY_S
         return READ_LATER_S if one_symbol else READ_ALL_LATER_S

@@ -142,7 +142,11 @@ def _bare_since_ms(look: Look, stops: list[Order]) -> int:
     ]
     # A stop that ended well enough (it rested before) starts a new deadline.
     ended = max((o.updated_ms for o in stops if o.order_id and o.is_final), default=0)
-    return max(min(fills, default=look.now_ms), ended, look.book.state.compared_ms)
+    return max(
+        min(fills, default=look.position.opened_ms or look.now_ms),
+        ended,
+        look.book.state.compared_ms,
+    )
 
 
 def _accepted_seq(stops: list[Order]) -> int:

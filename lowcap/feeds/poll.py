@@ -113,6 +113,7 @@ class PolledSession(NewsSession):
             self._seen.pop(key, None)
             self._seen[key] = None
             if is_new and (not is_first or (listed_ms(notice) or 0) >= oldest_ms):
+                self.status.taken_ns = self._clock.stage_ns()
                 self._receive(notice)
         while len(self._seen) > SEEN_MAX:
             del self._seen[next(iter(self._seen))]

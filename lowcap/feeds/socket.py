@@ -51,6 +51,7 @@ class FeedSession(NewsSession):
         shown = key.encode()
 
         def receive(frame: bytes) -> None:
+            self.status.taken_ns = self._clock.stage_ns()
             self._receive(scrubbed(frame, shown))
 
         async def session(wire: Wire) -> None:

@@ -23,6 +23,8 @@ class FeedStatus(Struct):
     ``ended_by_us`` says whether the newest connection to end did so as planned.
     ``round_trip_ms`` is the newest ping's. ``latency_ms`` is the newest news'
     way from the sender's clock to ours, ``latencies_ms`` the last ones.
+    ``taken_ns`` is the stage counter when the newest frame was taken from its
+    connection, 0 where nobody has looked.
     """
 
     name: str
@@ -39,6 +41,7 @@ class FeedStatus(Struct):
     why: str = ""
     round_trip_ms: float | None = None
     latency_ms: int | None = None
+    taken_ns: int = 0
     latencies_ms: deque[int] = field(default_factory=_latencies)
 
     def saw_news(self, time_ms: int | None, received_ms: int) -> None:

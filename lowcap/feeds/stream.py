@@ -49,6 +49,7 @@ class StreamSession(NewsSession):
         shown = key.encode()
 
         def receive(line: bytes) -> None:
+            self.status.taken_ns = self._clock.stage_ns()
             self._receive(scrubbed(line, shown))
 
         with hiding(key):

@@ -37,7 +37,12 @@ class WireLimits(Struct, frozen=True, kw_only=True):
 
 
 class Wire(Protocol):
-    """One open connection that carries text frames."""
+    """One open connection that carries text frames.
+
+    ``round_trip_ms`` is the newest ping's, None before the first answer.
+    """
+
+    round_trip_ms: float | None
 
     def send_now(self, frame: bytes) -> bool:
         """Hand over one UTF-8 text frame without waiting.
@@ -67,6 +72,7 @@ class TrioWire:
         self._socket = socket
         self._limits = limits
         self._pings = 0
+        self.round_trip_ms: float | None = None
         self._outbox, self._queued = trio.open_memory_channel[bytes](limits.queue_frames)
 
     def send_now(self, frame: bytes) -> bool:
@@ -88,7 +94,9 @@ class TrioWire:
             await self._socket.ping(self._pings.to_bytes(4, "big"))
         if scope.cancelled_caught:
             raise ConnectionLost(f"no pong within {self._limits.pong_within_s:g} s")
-        return trio.current_time() - started_s
+        took_s = trio.current_time() - started_s
+        self.round_trip_ms = took_s * 1000
+        return took_s
 
     async def run(self, on_frame: FrameHandler, session: Callable[[Wire], Awaitable[None]]) -> None:
         """Carry frames until ``session`` returns or the connection ends."""

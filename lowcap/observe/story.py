@@ -45,13 +45,17 @@ def _flow(record: Record) -> Line | None:
             )
         case facts.OrderIntended() as fact:
             return "info", "orders", _order(fact)
+        case facts.OrderSent() as fact:
+            work_us = sum(fact.stages_us.values())
+            own = f", {work_us:.0f} µs of own work" if fact.stages_us else ""
+            return "debug", "trading", f"SENT {leg_name(fact.client_id)} by {fact.road}{own}"
         case facts.OrderUpdated() as fact:
             return _update(fact)
         case facts.Filled() as fact:
             profit = f", realised {fact.realized:+.2f}" if fact.realized else ""
             return (
                 "info",
-                "trading",
+                "orders",
                 f"FILL {leg_name(fact.client_id)} {fact.side} {wire(fact.qty)} {fact.symbol} "
                 f"at {wire(fact.price)}{profit}",
             )
@@ -122,7 +126,17 @@ def _state(record: Record) -> Line | None:
         case facts.AlarmRaised() as fact:
             return "error", "system", f"ALARM {fact.code}: {fact.text}"
         case facts.CommandReceived() as fact:
-            return "info", "system", f"COMMAND {fact.method} {fact.params} by uid {fact.uid}"
+            return "info", "control", f"COMMAND {fact.method} {fact.params} by uid {fact.uid}"
+        case facts.CommandDone() as fact:
+            return _command(fact)
+        case facts.SessionOpened() as fact:
+            who = f"{fact.user} ({fact.uid}, process {fact.pid})"
+            return "info", "control", f"SESSION of {who}, role {fact.role}"
+        case facts.Switched(kind="user") as fact:
+            may = "may connect again" if fact.enabled else "may not connect any more"
+            return "warning", "control", f"user {fact.name} {may}, by {fact.who}"
+        case facts.Switched(kind="foreign") as fact:
+            return "info", "orders", f"{fact.name} is not ours: ignored by {fact.who}"
         case facts.Switched() as fact:
             on = "on" if fact.enabled else "off"
             return "warning", "system", f"{fact.kind} {fact.name} turned {on} by {fact.who}"
@@ -134,6 +148,9 @@ def _state(record: Record) -> Line | None:
             keys = ", ".join(told or fact.changed)
             done = _CHANGED.get(fact.how, fact.how.upper())
             return "warning", "system", f"{done} by {fact.who} ({fact.config_hash}): {keys}"
+        case facts.SinkChanged() as fact:
+            level = "info" if fact.state == "up" else "error"
+            return level, "system", f"ALERT SINK {fact.sink} {fact.state} {fact.why}".rstrip()
         case facts.RunStarted() as fact:
             return "info", "system", f"STARTED lowcap {fact.version}, {fact.mode} mode"
         case facts.RunEnded() as fact:
@@ -160,6 +177,17 @@ def _news(fact: facts.NewsSeen) -> Line:
     detail = f" ({fact.detail})" if fact.detail else ""
     level = "info" if fact.misses else "debug"
     return level, "signals", f"{text} -> no trade: {fact.reason}{detail}"
+
+
+def _command(fact: facts.CommandDone) -> Line:
+    what = f"refused ({fact.code})" if fact.code else "done"
+    line = f": {fact.command_line}" if fact.command_line else ""
+    return (
+        "warning" if fact.code else "info",
+        "control",
+        f"COMMAND {fact.method} {what} in {fact.ms:.1f} ms, exit {fact.exit}, "
+        f"by uid {fact.uid} pid {fact.pid}{line}",
+    )
 
 
 def _order(fact: facts.OrderIntended) -> str:

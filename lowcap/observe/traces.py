@@ -16,6 +16,8 @@ RECORDS_PER_TRACE_MAX = 500
 RECORDS_KEPT = 1_500
 
 Json = dict[str, Any]
+# What makes a trace one of a trade: a signal, or an operator's own.
+_TRADED = (facts.SignalRaised, facts.CommandReceived)
 
 
 class TraceIndex:
@@ -32,6 +34,9 @@ class TraceIndex:
         if isinstance(record.body, facts.NewsSeen):
             if record.body.decision == "signal" or record.body.misses:
                 self._start(record)
+            return
+        if isinstance(record.body, facts.CommandReceived) and record.body.method == "trade":
+            self._start(record)
             return
         root = self._root.get(record.cause)
         if root is None or root not in self._chains:
@@ -58,7 +63,7 @@ class TraceIndex:
     def last(self) -> int | None:
         """The newest trace that traded or was refused, else the newest of all."""
         for root in reversed(self._chains):
-            if any(isinstance(r.body, facts.SignalRaised) for r in self._chains[root]):
+            if any(isinstance(r.body, _TRADED) for r in self._chains[root]):
                 return root
         return next(reversed(self._chains), None)
 
@@ -74,20 +79,11 @@ class TraceIndex:
     def explain(self, root: int) -> Json:
         """One trace as a tree of plain values: frame, signal, orders with all that befell them."""
         chain = self._chains[root]
-        seen = chain[0].body
-        if not isinstance(seen, facts.NewsSeen):
-            raise AssertionError("a trace begins with a frame")
         start_ns = chain[0].ts
         story: Json = {
             "trace": root,
             "at": iso_ms(start_ns // NS_PER_MS),
-            "feed": seen.feed,
-            "author": seen.author,
-            "headline": seen.headline,
-            "decision": seen.decision,
-            "reason": seen.reason,
-            "detail": seen.detail,
-            "near_misses": [to_builtins(miss) for miss in seen.misses],
+            **_beginning(chain[0]),
             "signal": None,
             "refusals": [],
             "orders": [],
@@ -133,3 +129,30 @@ class TraceIndex:
                 story["closed"].append(body | {"after_ms": after_ms})
             case _:
                 return
+
+
+def _beginning(record: Record) -> Json:
+    """What a trace began with: a frame, or an operator's word."""
+    match record.body:
+        case facts.NewsSeen() as seen:
+            return {
+                "feed": seen.feed,
+                "author": seen.author,
+                "headline": seen.headline,
+                "decision": seen.decision,
+                "reason": seen.reason,
+                "detail": seen.detail,
+                "near_misses": [to_builtins(miss) for miss in seen.misses],
+            }
+        case facts.CommandReceived() as asked:
+            return {
+                "feed": "",
+                "author": f"uid {asked.uid}",
+                "headline": f"{asked.method} {asked.params}",
+                "decision": "by-hand",
+                "reason": "",
+                "detail": "",
+                "near_misses": [],
+            }
+        case _:
+            raise AssertionError("a trace begins with a frame or a command")

@@ -298,7 +298,8 @@ class PaperServer:
                 save_state(self.exchange.state, path)
             except OSError as error:
                 if not self._save_fault:
-                    logger.error("{}", f"the paper account is not saved: {error}")
+                    told = logger.bind(kind="paper.not-saved")
+                    told.error("{}", f"the paper account is not saved: {error}")
                 self._save_fault = str(error)
             else:
                 self._save_fault = ""

@@ -95,7 +95,8 @@ class Upstream:
             await trio.sleep(1)
 
     def _tell_lost(self, reason: str, wait_s: float) -> None:
-        logger.warning("{}", f"upstream prices: {reason}; next attempt in {wait_s:.1f} s")
+        told = logger.bind(kind="prices.upstream-lost")
+        told.warning("{}", f"upstream prices: {reason}; next attempt in {wait_s:.1f} s")
 
 
 def _price(text: str) -> Decimal | None:

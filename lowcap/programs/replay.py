@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import attrs
@@ -18,6 +19,7 @@ from attrs import frozen
 from trio._core import _run
 
 from lowcap.config import load
+from lowcap.config_measure import TARGET_MS_MAX
 from lowcap.core.clock import NS_PER_MS, LoopClock, SystemClock, iso_ms, now_ms
 from lowcap.core.errors import ConfigError, LowcapError
 from lowcap.daemon import run_daemon
@@ -28,7 +30,15 @@ from lowcap.observe.logs import LogRing, set_up_logging
 from lowcap.paper.feedserver import CaptureLine, FeedServer, market_lines, read_capture
 from lowcap.paper.prices import MarketLine
 from lowcap.programs.replay_report import Json, Tally, lines_of
-from lowcap.settings import Control, ExchangeSettings, Feed, Settings, Shutdown
+from lowcap.settings import (
+    Control,
+    ExchangeSettings,
+    Feed,
+    LatencySettings,
+    Metrics,
+    Settings,
+    Shutdown,
+)
 from lowcap.terminal.output import json_text
 
 LEAD_MS = 10_000
@@ -251,6 +261,9 @@ def dry_settings(
         caps=attrs.evolve(settings.caps, enabled=False),
         paper=attrs.evolve(settings.paper, seed=around.seed, port=0, upstream_url=""),
         shutdown=Shutdown(positions="keep"),
+        # A slow machine is no event of the session, and the daemon's own file is not for us.
+        latency=LatencySettings(target_ms={"total": Decimal(TARGET_MS_MAX)}),
+        metrics=Metrics(),
         feed={
             name: _redirected(name, feed, port, enabled=feed.enabled and name in feeds)
             for name, feed in settings.feed.items()

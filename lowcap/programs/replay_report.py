@@ -17,6 +17,7 @@ from lowcap.core.money import ZERO
 from lowcap.core.order import FINAL
 from lowcap.core.plain import plain
 from lowcap.handlers import Parts
+from lowcap.observe.latency import OWN_STAGES, TOTAL
 from lowcap.rows import position_row, unrealized
 from lowcap.terminal.table import cut, table
 
@@ -153,7 +154,8 @@ class Tally:
             "alarms": self._alarms,
             "own_work_us": {
                 stage: {"count": len(took), "p50": _rank(took, 50), "p99": _rank(took, 99)}
-                for stage, took in self._stages_us.items()
+                for stage in (*OWN_STAGES, TOTAL)
+                if (took := self._stages_us.get(stage))
             },
         }
 

@@ -23,6 +23,7 @@ from lowcap.house import Surroundings
 from lowcap.ledger.writer import StateLock
 from lowcap.net.net import SocketNet
 from lowcap.observe.logs import set_up_logging
+from lowcap.observe.systemd import Systemd
 from lowcap.paper.feedserver import market_lines, read_capture
 from lowcap.paper.prices import MarketLine
 from lowcap.reload import reload
@@ -64,11 +65,12 @@ def run_program(
         clock=clock,
         state_dir=folder,
         environ=environ,
-        ring=set_up_logging(settings.log.level, environ),
+        ring=set_up_logging(settings.log.level, environ, folder=folder, mode=settings.mode),
         config_hash=digest,
         listener=listener,
         reload=files,
         stop_word=stop_word,
+        systemd=Systemd(environ),
     )
     refused: LowcapError | None = None
     try:
@@ -77,11 +79,14 @@ def run_program(
         refused = _first(group)
     except* Exception as group:
         # A broken invariant: said in full, then systemd restarts us into recovery.
-        logger.opt(exception=group).critical("{}", "the daemon ends: internal error")
+        told = logger.opt(exception=group).bind(kind="daemon.failed")
+        told.critical("{}", "the daemon ends: internal error")
     finally:
         if not is_handed_over(environ):
             # systemd's own socket stays: clients queue on it until the next daemon comes.
             path.unlink(missing_ok=True)
+        around.ring.close()
+        around.systemd.close()
         lock.close()
     if refused is not None:
         raise refused
@@ -110,7 +115,7 @@ async def _main(
             nursery.cancel_scope.cancel(reason="the daemon has left")
 
         commands: Commands = await nursery.start(daemon)
-        nursery.start_soon(_obey_signals, stop, commands)
+        nursery.start_soon(_obey_signals, stop, commands, around.systemd)
         if once_wait_s is not None:
             return await _once(commands, stop, once_wait_s)
     return 0
@@ -126,41 +131,63 @@ async def _once(commands: Commands, stop: trio.Event, wait_s: float) -> int:
     recovered = parts.keeper.recovered.is_set()
     if not recovered:
         why = "; ".join(f"{h.name}: {h.reason}" for h in parts.desk.book.state.holds.values())
-        logger.error("{}", f"not ready after {wait_s:g} s ({why})")
+        told = logger.bind(kind="daemon.not-ready")
+        told.error("{}", f"not ready after {wait_s:g} s ({why})")
     stop.set()
     return 0 if recovered else EXIT_UNAVAILABLE
 
 
-async def _obey_signals(stop: trio.Event, commands: Commands) -> None:
+async def _obey_signals(stop: trio.Event, commands: Commands, systemd: Systemd) -> None:
     """First SIGTERM or SIGINT: leave in order. Second: leave at once. SIGHUP: reload."""
     wanted = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     with trio.open_signal_receiver(*wanted) as arriving:
         async for number in arriving:
             if number == signal.SIGHUP:
-                _reload(commands)
+                if not stop.is_set():
+                    _reload_for(systemd, commands)
             elif stop.is_set():
                 os._exit(EXIT_INTERRUPTED)
             else:
-                logger.info("{}", f"{signal.Signals(number).name}: leaving in order")
+                told = logger.bind(kind="daemon.signal")
+                told.info("{}", f"{signal.Signals(number).name}: leaving in order")
                 stop.set()
 
 
-def _reload(commands: Commands) -> None:
-    """Take a changed configuration in; one with faults changes nothing and says them all."""
+def _reload_for(systemd: Systemd, commands: Commands) -> None:
+    """Reload with systemd's knowledge: it hears of begin and end, whatever comes of it."""
+    parts = commands.parts
+    if parts is None or not parts.keeper.recovered.is_set():
+        # Nobody is told: the READY that ends a reload would be taken for that of the start.
+        _reload(commands)
+        return
+    systemd.reloading()
+    fault = "an internal error"
+    try:
+        fault = _reload(commands)
+    finally:
+        systemd.reloaded(fault)
+
+
+def _reload(commands: Commands) -> str:
+    """Take a changed configuration in; one with faults changes nothing, and they are returned."""
     if commands.parts is None:
         logger.warning("{}", "SIGHUP came too early: the daemon is still starting")
-        return
+        return "still starting"
     try:
         done = reload(commands.parts, "SIGHUP")
     except ConfigError as error:
         for fault in error.faults:
-            logger.error("{}", f"not reloaded: {fault}")
-        commands.parts.desk.alarm("reload", "; ".join(error.faults)[:400], "lowcapd check")
-        return
+            logger.bind(kind="config.refused").error("{}", f"not reloaded: {fault}")
+        told = "; ".join(error.faults)[:400]
+        commands.parts.desk.alarm("reload", told, "lowcapd check")
+        return told
     if done.needs_restart:
-        logger.warning("{}", f"changed, but needs a restart: {', '.join(done.needs_restart)}")
+        restart = logger.bind(kind="config.needs-restart")
+        restart.warning("{}", f"changed, but needs a restart: {', '.join(done.needs_restart)}")
     if not done.changed:
-        logger.info("{}", "reloaded: nothing that takes effect has changed")
+        unchanged = logger.bind(kind="config.unchanged")
+        unchanged.info("{}", "reloaded: nothing that takes effect has changed")
+    return ""
 
 
 def _shift(as_of: str | None, settings: Settings) -> int:

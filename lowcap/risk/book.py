@@ -330,7 +330,7 @@ class Book:
             self.state.positions[fact.symbol] = Position(
                 symbol=fact.symbol, venue_ms=position.venue_ms, fill_ms=position.fill_ms
             )
-        self.state.foreign.pop(fact.symbol, None)
+        self._forget_foreign(fact.symbol)
         self.state.day_trades += 1
         self.state.day_wins += fact.realized > fact.fees
         for order in self.orders_of(fact.symbol):
@@ -343,11 +343,20 @@ class Book:
         position = self._own(fact.symbol, record)
         if position.own_qty * fact.own_qty < ZERO:
             position.stop_price, position.trails = ZERO, True  # it has turned round
+        if position.own_qty == ZERO != fact.own_qty:
+            # Adopted: what protects it is laid from now on.
+            position.opened_seq, position.opened_ms = record.seq, record.ts // NS_PER_MS
         position.own_qty = fact.own_qty
         if fact.foreign_qty == ZERO:
-            self.state.foreign.pop(fact.symbol, None)
+            self._forget_foreign(fact.symbol)
         else:
             self.state.foreign[fact.symbol] = fact.foreign_qty
+
+    def _forget_foreign(self, symbol: str) -> None:
+        """The next stranger on this symbol is news again."""
+        self.state.foreign.pop(symbol, None)
+        if f"foreign:{symbol}" in self.state.switched_off:
+            self.state.switched_off.remove(f"foreign:{symbol}")
 
     def paused_symbols(self) -> list[str]:
         """Symbols without new exposure until a person resumes: the venue closed one by force."""

@@ -73,7 +73,8 @@ class EntryWish(Struct, frozen=True, kw_only=True):
     """What detection, or an operator, wants. ``wish`` is dollars and where they come from.
 
     ``collar_pct`` takes the place of the configured one in a second try.
-    ``signal_seq`` is the record of the signal, 0 where there is none, as with
+    ``price`` is the worst that an operator takes, where that is better than
+    the collar. ``signal_seq`` is the record of the signal, 0 where there is none, as with
     an operator's own trade; ``executions_per_hour`` 0 leaves that to the limits.
     """
 
@@ -85,6 +86,7 @@ class EntryWish(Struct, frozen=True, kw_only=True):
     feed: str = ""
     signal_seq: int = 0
     executions_per_hour: int = 0
+    price: Decimal | None = None
 
 
 Found = tuple[str, str, str]
@@ -114,24 +116,26 @@ def decide(
     wish: EntryWish, book: Book, situation: Situation, settings: Settings
 ) -> OrderPlan | Refusal:
     """An order plan within every limit, or the first check that says no."""
-    room = _feed_room(wish, book, situation, settings)
+    worth = notionals(book, situation.quotes)
+    room = _feed_room(wish, book, worth, settings)
     for check, measured, limit in _checks(wish, book, situation, settings, room):
         return Refusal(symbol=wish.symbol, check=check, measured=measured, limit=limit)
-    return _plan(_within(room, wish), book, situation, settings)
+    return _plan(_within(room, wish), worth, situation, settings)
 
 
 def preview(
     wish: EntryWish, book: Book, situation: Situation, settings: Settings
 ) -> tuple[list[Refusal], OrderPlan | None]:
     """Every check that says no, and what would be sent but for them, where that can be said."""
-    room = _feed_room(wish, book, situation, settings)
+    worth = notionals(book, situation.quotes)
+    room = _feed_room(wish, book, worth, settings)
     refused = [
         Refusal(symbol=wish.symbol, check=check, measured=measured, limit=limit)
         for check, measured, limit in _checks(wish, book, situation, settings, room)
     ]
     if any(refusal.check in _PLANLESS for refusal in refused):
         return refused, None
-    plan = _plan(_within(room, wish), book, situation, settings)
+    plan = _plan(_within(room, wish), worth, situation, settings)
     return ([*refused, plan], None) if isinstance(plan, Refusal) else (refused, plan)
 
 
@@ -227,12 +231,14 @@ def _price_checks(wish: EntryWish, now: Situation, settings: Settings) -> Iterat
             yield "mark-last", f"{apart:.2f} %", f"{limits.mark_last_pct_max} %"
 
 
-def _feed_room(wish: EntryWish, book: Book, now: Situation, settings: Settings) -> Decimal | None:
+def _feed_room(
+    wish: EntryWish, book: Book, worth: Mapping[str, Decimal], settings: Settings
+) -> Decimal | None:
     """What is left for the feed of a wish, in USD; None where nothing limits it."""
     most = settings.limits.feed_notional_usd_max
     if not (wish.feed and most):
         return None
-    return most - feed_notionals(book, notionals(book, now.quotes)).get(wish.feed, ZERO)
+    return most - feed_notionals(book, worth).get(wish.feed, ZERO)
 
 
 def _within(room: Decimal | None, wish: EntryWish) -> EntryWish:
@@ -242,7 +248,9 @@ def _within(room: Decimal | None, wish: EntryWish) -> EntryWish:
     return structs.replace(wish, wish=(room, "limits.feed_notional_usd_max"))
 
 
-def _plan(wish: EntryWish, book: Book, now: Situation, settings: Settings) -> OrderPlan | Refusal:
+def _plan(
+    wish: EntryWish, exposed: Mapping[str, Decimal], now: Situation, settings: Settings
+) -> OrderPlan | Refusal:
     contract, quote = now.contracts[wish.symbol], now.quotes[wish.symbol]
     mark, leverage = quote.mark, now.leverage[wish.symbol]
 
@@ -251,10 +259,12 @@ def _plan(wish: EntryWish, book: Book, now: Situation, settings: Settings) -> Or
 
     if not (wish.wish[0].is_finite() and wish.wish[0] > ZERO):
         return no("size", f"{wish.wish[0]} USD ({wish.wish[1]})", "more than 0 USD")
-    exposed = notionals(book, now.quotes)
     if wish.symbol not in exposed and not len(exposed) < settings.limits.open_positions_max:
         return no("open-positions", f"{len(exposed)}", f"{settings.limits.open_positions_max}")
     price = _collar_price(contract, mark, wish.side, wish.collar_pct or settings.order.collar_pct)
+    if wish.price is not None:
+        own = limit_inside_collar(wish.price, contract.tick, wish.side)
+        price = min(price, own) if wish.side is Side.BUY else max(price, own)
     if not contract.price_min <= price <= contract.price_max:
         return no("price-range", f"{price}", f"{contract.price_min} to {contract.price_max}")
     size = size_entry(

@@ -15,7 +15,6 @@ from lowcap.core.messages import Purpose, Quote
 from lowcap.core.money import HUNDRED, ZERO
 from lowcap.core.order import Status
 from lowcap.risk.book import Book
-from lowcap.risk.book_state import unsettled_qty
 from lowcap.risk.breaker import FEED, REJECTIONS, REST, WS, Breaker, BreakerState
 from lowcap.risk.guard_state import DAY_LOSS, DRAWDOWN, EQUITY_FLOOR, HOUR_MS, LOSS_STREAK
 from lowcap.settings import Limits
@@ -140,20 +139,12 @@ def feed_notionals(book: Book, worth: Mapping[str, Decimal]) -> dict[str, Decima
     share is divided by their quantities.
     """
     found: dict[str, Decimal] = {}
+    brought = book.figures().feed_qty
     for symbol, usd in worth.items():
-        opened = book.position(symbol).opened_seq
-        parts: dict[str, Decimal] = {}
-        for order in book.orders_of(symbol):
-            if order.purpose is not Purpose.ENTRY or not order.feed:
-                continue
-            qty = unsettled_qty(order)
-            if opened and order.seq >= opened:
-                qty += order.filled_qty
-            parts[order.feed] = parts.get(order.feed, ZERO) + qty
+        parts = brought.get(symbol, {})
         total = sum(parts.values(), ZERO)
         for feed, qty in parts.items():
-            if qty > ZERO:
-                found[feed] = found.get(feed, ZERO) + usd * qty / total
+            found[feed] = found.get(feed, ZERO) + usd * qty / total
     return found
 
 

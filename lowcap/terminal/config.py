@@ -93,7 +93,7 @@ def _with_both(value: list[Json], style: Style, columns: int) -> list[str]:
 
 def _checked(value: Json, style: Style, columns: int) -> list[str]:
     name = plain(value["name"])
-    if value["valid"]:
+    if value["ok"]:
         return [style(f"{name}: fine", "good")]
     lines = []
     for fault in value["faults"]:

@@ -11,7 +11,8 @@ from lowcap.terminal.table import Style
 
 Json = dict[str, Any]
 
-STAGES = ("parse", "detect", "risk", "prepare", "submit")
+STAGES = ("receive", "parse", "detect", "wait", "admit", "risk", "prepare", "submit")
+WATERFALL_COLUMNS_MAX = 48
 
 
 def explain_lines(value: Json, style: Style, columns: int) -> list[str]:
@@ -21,7 +22,9 @@ def explain_lines(value: Json, style: Style, columns: int) -> list[str]:
         *headline_lines(value, _markers(value), columns),
     ]
     signal = value["signal"]
-    if signal is None:
+    if value.get("decision") == "by-hand":
+        lines.append("  by hand, through the same gate")
+    elif signal is None:
         detail = f" ({plain(value['detail'])})" if value["detail"] else ""
         lines.append(f"  no trade: {plain(value['reason'])}{detail}")
     else:
@@ -62,7 +65,7 @@ def _order_lines(order: Json, style: Style, columns: int) -> list[str]:
     if order.get("sizing"):
         lines.append(f"    sized {plain(order['sizing'])}")
     if order["stages_us"]:
-        lines += _waterfall(order, style)
+        lines += _waterfall(order, style, columns)
     for step in order["history"]:
         if step.get("code") or step.get("why") or step.get("how"):
             why = step.get("why") or step.get("how") or f"{step['code']} {step.get('reason', '')}"
@@ -72,18 +75,23 @@ def _order_lines(order: Json, style: Style, columns: int) -> list[str]:
     return lines
 
 
-def _waterfall(order: Json, style: Style) -> list[str]:
-    """Own work by stage, then the exchange's round trip, each with a bar to scale."""
-    stages = [(name, order["stages_us"].get(name, 0.0)) for name in STAGES]
-    longest = max(us for _, us in stages) or 1.0
-    lines = []
+def _waterfall(order: Json, style: Style, columns: int) -> list[str]:
+    """Our stages one after another on one time scale; below it, on its own, the exchange."""
+    stages = [(name, us) for name in STAGES if (us := order["stages_us"].get(name)) is not None]
+    total_us = sum(us for _, us in stages)
+    room = min(max(columns - 29, 4), WATERFALL_COLUMNS_MAX)
+    lines, begun_us = [], 0.0
     for name, us in stages:
-        bar = "█" * max(1, round(us / longest * 24))
-        lines.append(f"    {name:<8} {us:>9.1f} µs {style(bar, 'dim')}")
-    total = sum(us for _, us in stages)
-    lines.append(f"    {'own work':<8} {total:>9.1f} µs")
+        before = round(begun_us / total_us * room) if total_us else 0
+        begun_us += us
+        wide = round(begun_us / total_us * room) - before if total_us else 0
+        drawn = " " * min(before, room - 1) + style("█" * wide if wide else "▏", "dim")
+        lines.append(f"    {name:<10} {us:>9.1f} µs {drawn}")
+    lines.append(f"    {'own work':<10} {total_us:>9.1f} µs")
     if order["reply_us"]:
-        lines.append(f"    {'exchange':<8} {order['reply_us']:>9.1f} µs round trip")
+        times = order["reply_us"] / total_us if total_us else 0.0
+        shown = f", {times:.1f} times our own work" if times >= 0.05 else ""
+        lines.append(f"    {'exchange':<10} {order['reply_us']:>9.1f} µs round trip{shown}")
     return lines
 
 

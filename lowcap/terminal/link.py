@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,11 @@ from lowcap.control.client import CallFailed
 from lowcap.control.protocol import PROTOCOL, Json, Lines, encode, request
 from lowcap.core.errors import LowcapError
 
-RETRY_S = 2.0
+RETRY_S = 2
 CALL_WITHIN_S = 130.0
 REFRESH_EVERY_S = 1.0
+SILENT_AFTER_S = 5.0
+TRACES_KEPT = 30
 LINE_BYTES_LONGEST = 64 * 1024 * 1024
 
 
@@ -24,12 +28,27 @@ _GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 
 class Link:
-    """Calls, live events and a status snapshot once a second."""
+    """Calls, live events and a status snapshot once a second.
 
-    def __init__(self, places: list[Path], on_event: Callable[[Json], None]) -> None:
+    ``on_change`` is called when any of ``status``, ``why`` (there is none) or ``is_silent``
+    may have changed. ``place`` is the socket of the last daemon.
+    """
+
+    def __init__(
+        self,
+        places: list[Path],
+        on_event: Callable[[Json], None],
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
         self.status: Json | None = None
         self.hello: Json = {}
         self.why = "connecting"
+        self.is_silent = False
+        self.place: Path | None = None
+        self.symbols: list[str] = []
+        self.keys: list[str] = []
+        self.traces: deque[tuple[str, str]] = deque(maxlen=TRACES_KEPT)
+        self._on_change = on_change
         self._places = places
         self._on_event = on_event
         self._stream: trio.SocketStream | None = None
@@ -42,20 +61,23 @@ class Link:
     async def run(self) -> None:
         """Stay connected until cancelled."""
         while True:
-            self.why = await self._session()
-            self._stream, self.status = None, None
+            why = await self._session()
+            self._stream, self.status, self.is_silent = None, None, False
             for waiting in self._waiting.values():
                 waiting.close()
             self._waiting.clear()
-            await trio.sleep(RETRY_S)
+            for left_s in range(RETRY_S, 0, -1):
+                self.why = f"daemon lost, retrying in {left_s}s ({why})"
+                self._on_change()
+                await trio.sleep(1)
 
     async def _session(self) -> str:
         """One connection, from its opening to its end; returns why it ended."""
         try:
             stream = await self._open()
         except OSError as error:
-            return f"daemon away ({error.strerror or error}), retrying every {RETRY_S:g} s"
-        why = "the daemon hung up"
+            return error.strerror or str(error)
+        why = "it hung up"
         async with stream, trio.open_nursery() as nursery:
             self._stream = stream
             try:
@@ -63,8 +85,9 @@ class Link:
                     if message.get("method") == "hello":
                         self._greet(message["params"])
                         nursery.start_soon(self._refresh)
+                        nursery.start_soon(self._learn)
                     elif message.get("method") == "bye":
-                        why = f"the daemon said goodbye: {message['params']['reason']}"
+                        why = f"it said goodbye: {message['params']['reason']}"
                     else:
                         self._take(message)
             except LowcapError as error:
@@ -76,11 +99,14 @@ class Link:
         fault: OSError = FileNotFoundError("no socket to try")
         for place in self._places:
             try:
-                return await trio.open_unix_socket(place)
+                stream = await trio.open_unix_socket(place)
             except OSError as error:
                 # A daemon that we may not talk to says more than a place without one.
                 if not isinstance(fault, PermissionError):
                     fault = error
+            else:
+                self.place = place
+                return stream
         raise fault
 
     def _greet(self, hello: Json) -> None:
@@ -104,20 +130,51 @@ class Link:
 
     def _show(self, event: Json) -> None:
         self._last_seq = event.get("seq", self._last_seq)
+        self._remember(event)
         self._on_event(event)
+
+    def _remember(self, event: Json) -> None:
+        """News that was told of can be explained."""
+        if event.get("kind") == "NewsSeen" and event.get("text"):
+            about = (str(event["seq"]), str(event["text"]))
+            if about not in self.traces:
+                self.traces.appendleft(about)
 
     async def _refresh(self) -> None:
         """Follow events from the last one seen, then ask for the status once a second."""
         following = False
         while True:
-            try:
-                if not following:
-                    await self._follow()
-                    following = True
-                self.status = await self.call("status", {})
-            except CallFailed as error:
-                self.why = error.message
+            with trio.move_on_after(SILENT_AFTER_S) as patience:
+                try:
+                    if not following:
+                        await self._follow()
+                        following = True
+                    self.status = await self.call("status", {})
+                except CallFailed as error:
+                    self.why = error.message
+            self.is_silent = patience.cancelled_caught
+            if self.is_silent and self.status is None:
+                self.why = "the daemon does not answer"
+            self._on_change()
             await trio.sleep(REFRESH_EVERY_S)
+
+    async def _learn(self) -> None:
+        """Words that completion offers; a daemon that does not tell them is none the worse."""
+        with suppress(CallFailed):
+            news = await self.call("events", {"type": "NewsSeen", "count": TRACES_KEPT})
+            for event in news:
+                self._remember(event)
+        contracts = sorted(await self._rows("prices", {}), key=_by_size)
+        self.symbols = [str(row["symbol"]) for row in contracts if "symbol" in row]
+        settings = await self._rows("config", {"action": "show"})
+        self.keys = [str(row["key"]) for row in settings if "key" in row]
+
+    async def _rows(self, method: str, params: Json) -> list[Json]:
+        try:
+            rows = await self.call(method, params)
+        except CallFailed:
+            return []
+        return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
     async def _follow(self) -> None:
         """Show what was missed, then what came while we asked, in order."""
@@ -175,6 +232,15 @@ class Link:
             raise trio.ClosedResourceError
         async with self._sending:
             await stream.send_all(encode(message))
+
+
+def _by_size(contract: Json) -> Decimal:
+    """The coins that are worth most come first, those of unknown worth last."""
+    try:
+        worth = Decimal(str(contract.get("cap_usd") or 0))
+    except ArithmeticError:
+        worth = Decimal(0)
+    return -worth if worth.is_finite() else Decimal(0)
 
 
 async def _messages(stream: trio.abc.ReceiveStream) -> AsyncIterator[Json]:

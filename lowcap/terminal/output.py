@@ -42,9 +42,9 @@ def finish() -> None:
         raise OutputGone from None
 
 
-def complain(message: str, hint: str = "") -> None:
-    """An error and what to do about it, on standard error."""
-    sys.stderr.write(f"error: {plain(message, CELL_LENGTH_MAX)}\n")
+def complain(message: str, hint: str = "", *, word: str = "error") -> None:
+    """An error (or another ``word`` for it) and what to do about it, on standard error."""
+    sys.stderr.write(f"{word}: {plain(message, CELL_LENGTH_MAX)}\n")
     if hint:
         sys.stderr.write(f"hint: {plain(hint)}\n")
 

@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lowcap.control.commands import ALIAS_FLAGS, BY_NAME, Argument, Command, Option
+from lowcap.control.commands import ALIAS_FLAGS, BY_NAME, COMMANDS, Argument, Command, Option
 from lowcap.control.protocol import Json
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+Completes = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
 
 
 class Group(click.Group):
-    """Knows aliases, and suggests a command for a mistyped one."""
+    """Knows aliases, and suggests a command for a mistyped one.
+
+    ``make`` turns an entry of the table into a click command, when it is asked
+    for: a one-liner need not pay for the commands that it does not use.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[Command], click.Command],
+        **attrs: Any,  # noqa: ANN401
+    ) -> None:
+        super().__init__(name, **attrs)
+        self._make = make
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of the table."""
+        return [command.name for command in COMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The click command of a name or an alias."""
         command = BY_NAME.get(cmd_name)
-        return super().get_command(ctx, command.name) if command else None
+        return self._make(command) if command else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -26,7 +49,8 @@ class Group(click.Group):
         """As click's, with flags of aliases and a hint for what is near."""
         if args and args[0] in ALIAS_FLAGS:
             args = [args[0], *ALIAS_FLAGS[args[0]], *args[1:]]
-        if args and args[0] not in BY_NAME and not args[0].startswith("-"):
+        known = not args or args[0] in BY_NAME or args[0].startswith("-")
+        if not known and not ctx.resilient_parsing:
             ctx.fail(unknown_command(args[0]))
         return super().resolve_command(ctx, args)
 
@@ -40,14 +64,21 @@ def unknown_command(name: str) -> str:
     return f"no such command {name!r}\nhint: {hint}"
 
 
-def click_command(command: Command) -> click.Command:
-    """A command of the table as a click command, to parse with; it does nothing yet."""
+def click_command(
+    command: Command, shared: Callable[[list[str]], list[click.Parameter]] | None = None
+) -> click.Command:
+    """A command of the table as a click command, to parse with; it does nothing yet.
+
+    ``shared`` gives the options that all commands know, less the words that
+    this one has taken; without it they are ``--json`` and ``--yes``.
+    """
     params: list[click.Parameter] = [
         click.Argument(
             [argument.name],
             required=argument.required,
             type=click.Choice(argument.choices) if argument.choices else None,
             callback=partial(_word_or_file, argument) if argument.file_for else None,
+            shell_complete=None if argument.choices else _completes(argument.kind),
         )
         for argument in command.arguments
     ]
@@ -57,9 +88,17 @@ def click_command(command: Command) -> click.Command:
         if option.flag:
             params.append(click.Option(names, is_flag=True, help=option.help))
         else:
-            params.append(click.Option(names, type=_kind_of(option), help=option.help))
-    params.append(click.Option(["--json", "as_json"], is_flag=True, help="print JSON"))
-    params.append(click.Option(["--yes", "-y"], is_flag=True, help="do not ask"))
+            completes = _completes("file" if option.file else option.name)
+            params.append(
+                click.Option(
+                    names, type=_kind_of(option), help=option.help, shell_complete=completes
+                )
+            )
+    if shared is not None:
+        params += shared([word for param in params for word in param.opts])
+    else:
+        params.append(click.Option(["--json", "as_json"], is_flag=True, help="print JSON"))
+        params.append(click.Option(["--yes", "-y"], is_flag=True, help="do not ask"))
     examples = "\n".join(f"  lowcapctl {example}" for example in command.examples)
     return click.Command(
         command.name,
@@ -69,10 +108,21 @@ def click_command(command: Command) -> click.Command:
     )
 
 
+def _completes(kind: str) -> Completes:
+    """What offers words of a kind to a shell; the daemon is asked only then."""
+
+    def words(ctx: click.Context, param: click.Parameter, typed: str) -> list[CompletionItem]:
+        from lowcap.terminal.shells import words_of_kind
+
+        return words_of_kind(kind, ctx, typed)
+
+    return words
+
+
 def _kind_of(option: Option) -> click.ParamType[Any] | None:
     if option.file:
         return _Contents()
-    if option.name in ("pct", "usd"):
+    if option.name in ("pct", "usd", "qty", "price"):
         return click.FLOAT
     return click.INT if option.number else None
 

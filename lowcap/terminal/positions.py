@@ -66,7 +66,8 @@ def _stop_moved(value: Json, style: Style, columns: int) -> list[str]:
 def _traded(value: Json, style: Style, columns: int) -> list[str]:
     if "allowed" in value:
         role, word = ("good", "would send") if value["allowed"] else ("bad", "would not send")
-        return [style(word, role) + f" {plain(value['text'])}"]
+        lines = [style(word, role) + f" {plain(value['text'])}"]
+        return lines + _protected(value) if value["allowed"] else lines
     stop = f"stop {value['stop_price']}" if value["stop_price"] else "no confirmed stop yet"
     role = "good" if value["status"] == "filled" else "warn"
     why = f": {plain(value['reason'])}" if value["reason"] else ""
@@ -74,6 +75,16 @@ def _traded(value: Json, style: Style, columns: int) -> list[str]:
         style(value["status"], role) + f" {value['side']} {value['executed_qty']} {value['symbol']}"
         f" at {value['average_price'] or '-'}{why}",
         f"{plain(value['sizing'])}; {stop}; explain {value['trace']}",
+    ]
+
+
+def _protected(value: Json) -> list[str]:
+    """What an order would cost, and how its position would be protected."""
+    legs = ", ".join(f"{leg['share_pct']} % at +{leg['at_pct']} %" for leg in value["ladder"])
+    stop = f"stop about {value['stop_price']}" if value["stop_price"] else "stop"
+    return [
+        f"margin {float(value['margin_usd']):,.2f} USD at {value['leverage']}x; "
+        f"{stop} ({value['stop_rule']}); ladder {legs or 'none'}"
     ]
 
 

@@ -8,13 +8,19 @@ from typing import Any
 
 from lowcap.control.commands import Command
 from lowcap.core.plain import plain
+from lowcap.terminal.account import ACCOUNT_RENDERERS, PRICE_KEYS
 from lowcap.terminal.config import CONFIG_KEYS, CONFIG_PAGES, CONFIG_RENDERERS, unsaved_lines
+from lowcap.terminal.gauges import GAUGE_KEYS, GAUGE_RENDERERS
 from lowcap.terminal.leverage import leverage_lines
+from lowcap.terminal.logs import LOG_RENDERERS
 from lowcap.terminal.money import MONEY_RENDERERS, TRADE_KEYS
 from lowcap.terminal.news import NEWS_RENDERERS
+from lowcap.terminal.notify import NOTIFY_RENDERERS, NOTIFY_ROW_KEYS, dead_sinks
 from lowcap.terminal.positions import POSITION_RENDERERS
-from lowcap.terminal.risk import RISK_RENDERERS, breaker_line, hold_line
+from lowcap.terminal.risk import RISK_RENDERERS, breaker_line, foreign_line, hold_line
+from lowcap.terminal.service import SERVICE_RENDERERS, WHO_KEYS
 from lowcap.terminal.table import Style, fold, table, wrap
+from lowcap.terminal.unit import FINDING_RENDERERS
 
 Json = dict[str, Any]
 Renderer = Callable[[Any, Style, int], list[str]]
@@ -35,17 +41,41 @@ ROW_KEYS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(CONFIG_PAGES, CONFIG_KEYS),
     "config diff": ("key", "running", "files", "hot", "ends"),
     "captures list": ("name", "first_ms", "last_ms", "bytes"),
+    "who": WHO_KEYS,
     "trades": TRADE_KEYS,
     "trades list": TRADE_KEYS,
     "trades export": TRADE_KEYS,
     "events": ("seq", "at", "kind", "text"),
+    "events --commands": (*("seq", "at", "body.uid", "body.pid", "body.method", "body.params"),),
     "logs": ("at", "level", "area", "text"),
+    **GAUGE_KEYS,
+    "prices": PRICE_KEYS,
+    **NOTIFY_ROW_KEYS,
 }
+
+
+# Replies whose rows are one value among others, and where.
+_ROWS_IN = {
+    "latency": "stages",
+    "latency table": "stages",
+    "latency hist": "bins",
+    "health": "components",
+}
+
+
+def rows_of(page: str, value: Any) -> list[Json] | None:  # noqa: ANN401
+    """The rows of a reply that programs read; None where it has none."""
+    if isinstance(value, list):
+        return value
+    return value.get(_ROWS_IN[page]) if page in _ROWS_IN and isinstance(value, dict) else None
 
 
 def page_of(command: Command, params: Json) -> str:
     """What shows a command's reply: the command itself, with its action where it has several."""
-    words = [command.name, *([params["action"]] if params.get("action") else [])]
+    action = params.get("action")
+    if command.name == "logs" and not action and params.get("output") in ("full", "json"):
+        return f"logs {params['output']}"
+    words = [command.name, *([action] if action else [])]
     words += [f"--{o.name}" for o in command.options if o.shows and params.get(o.name)]
     return " ".join(words)
 
@@ -95,18 +125,22 @@ def _status(value: Json, style: Style, columns: int) -> list[str]:
     ]
     lines += [hold_line(hold, style) for hold in value["holds"]]
     lines += [breaker_line(row, style) for row in value.get("breakers", ())]
+    lines += dead_sinks(value.get("alerts", {}), style, columns)
     if value.get("stopped_by") == "stop file":
         lines.append(style(f"stop file: {plain(value['stop_file'])}", "bad"))
     if value["paused_symbols"]:
-        names = ", ".join(value["paused_symbols"])
+        names = plain(", ".join(value["paused_symbols"]))
         lines.append(style(f"paused until you resume: {names}", "warn"))
+    for row in value.get("foreign", ()):
+        if not row["ignored"]:
+            lines.append(style(foreign_line(row), "warn"))
     if value["unprotected"]:
         lines.append(style(f"{value['unprotected']} positions without a confirmed stop", "bad"))
     if value["unknown_orders"]:
         lines.append(style(f"{value['unknown_orders']} orders with an unknown outcome", "bad"))
     for feed in value["feeds"]:
         if feed["state"] not in ("up", "off"):
-            lines.append(f"feed {feed['name']}: {feed['state']} - {plain(feed['why'])}")
+            lines.append(plain(f"feed {feed['name']}: {feed['state']} - {feed['why']}"))
     if value["ledger"]["fault"]:
         lines.append(style(f"ledger: {plain(value['ledger']['fault'])}", "bad"))
     lines += unsaved_lines(value.get("config") or {}, style)
@@ -162,7 +196,7 @@ def _orders(rows: list[Json], style: Style, columns: int) -> list[str]:
             "qty": row["qty"] or "all",
             "price": row["price"] or row["trigger_price"] or "market",
             "status": row["status"],
-            "id": row["client_id"],
+            "id": row["client_id"] or "never an order",
             "reason": plain(row["reason"], 40),
         }
         for row in rows
@@ -192,17 +226,6 @@ def event_lines(row: Json, style: Style, columns: int) -> list[str]:
     return [style(line, role) for line in wrap(text, columns, indent=20)]
 
 
-def _logs(rows: list[Json], style: Style, columns: int) -> list[str]:
-    return [line for row in rows for line in log_lines(row, style, columns)]
-
-
-def log_lines(row: Json, style: Style, columns: int) -> list[str]:
-    """One log record, its text wrapped under itself."""
-    text = f"{row['at'][11:23]} {row['level']:<7} {row['area']:<8} {plain(row['text'], 1_000)}"
-    role = _LEVEL_ROLES.get(row["level"], "bad")
-    return [style(line, role) for line in wrap(text, columns, indent=20)]
-
-
 def _closed(value: Json, style: Style, columns: int) -> list[str]:
     if "closed_qty" in value:
         return [f"{value['symbol']}: closed {value['closed_qty']}, left {value['left_qty']}"]
@@ -225,7 +248,6 @@ _RENDERERS: dict[str, Renderer] = {
     "positions": _positions,
     "orders": _orders,
     "events": _events,
-    "logs": _logs,
     "explain": _explain,
     "leverage": leverage_lines,
     "panic": _closed,
@@ -235,4 +257,10 @@ _RENDERERS: dict[str, Renderer] = {
     **POSITION_RENDERERS,
     **RISK_RENDERERS,
     **MONEY_RENDERERS,
+    **SERVICE_RENDERERS,
+    **GAUGE_RENDERERS,
+    **ACCOUNT_RENDERERS,
+    **LOG_RENDERERS,
+    **FINDING_RENDERERS,
+    **NOTIFY_RENDERERS,
 }

@@ -1,4 +1,4 @@
-"""The interactive prompt. Trio owns the main thread; prompt_toolkit lives in one worker thread.
+"""The interactive session. Trio owns the main thread; the prompt lives in a worker thread.
 
 Ctrl-C at the prompt drops the line, during a command it cancels the command;
 Ctrl-D leaves. Events of the daemon print above the prompt.
@@ -6,47 +6,41 @@ Ctrl-D leaves. Events of the daemon print above the prompt.
 
 from __future__ import annotations
 
-import asyncio
 import os
-import re
 import shlex
 import signal
-from collections.abc import Callable, Iterable
+import sys
+from functools import partial
 from pathlib import Path
 
-import click
 import trio
-from prompt_toolkit import PromptSession
-from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
-from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import FormattedText
-from prompt_toolkit.history import FileHistory, History, InMemoryHistory
-from prompt_toolkit.patch_stdout import patch_stdout
 
 from lowcap.control.client import CallFailed
-from lowcap.control.commands import ALIAS_FLAGS, BY_NAME, COMMANDS, VIEW, Command
+from lowcap.control.commands import ALIAS_FLAGS, BY_NAME, VIEW, Command
 from lowcap.control.protocol import Json
 from lowcap.core.errors import LowcapError
 from lowcap.core.plain import plain
-from lowcap.terminal.complete import Snapshot, complete
+from lowcap.terminal.bar import Bar, is_hot, prompt_words, toolbar
+from lowcap.terminal.history import expand, is_repeat, open_history, wants_vi
 from lowcap.terminal.link import Link
-from lowcap.terminal.parse import click_command, given_only, unknown_command
+from lowcap.terminal.missing import questions, with_answer
+from lowcap.terminal.offer import TableCompleter, snapshot_of
+from lowcap.terminal.output import json_text
+from lowcap.terminal.parse import unknown_command
+from lowcap.terminal.prompt import Helpers, LeaveRepl, LineDropped, Prompt, keys_unseen
 from lowcap.terminal.render import event_lines, page_of, render
-from lowcap.terminal.table import Style, terminal_columns, wants_colour
+from lowcap.terminal.table import Style, terminal_columns, wants_colour, wrap
+from lowcap.terminal.typed import help_on, is_ours, parse_words, shapes_output, take_watch
 
-_DANGEROUS = frozenset({"panic", "emergency", "flatten", "close", "closeall", "arm"})
 # The toolbar is shown in reverse by default, which would make red the colour of the text.
-ALERT = "noreverse bg:ansired fg:ansiwhite"
+ALERT = "noreverse bg:ansired fg:ansiwhite bold"
 SHOWN_LEVELS = frozenset({"info", "warning", "error"})
-
-
-class LineDropped(Exception):
-    """Ctrl-C at the prompt."""
-
-
-class LeaveRepl(Exception):
-    """Ctrl-D at the prompt, or the word quit."""
+GREET_WITHIN_S = 1.5
+# What reading a value raises that is not what it should be.
+_UNREADABLE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
+# Commands that serve a shell: at the prompt the toolbar and Tab do their work.
+FOR_SHELLS = frozenset({"wait", "completion"})
 
 
 def run_repl(places: list[Path], colour: str) -> int:
@@ -58,117 +52,190 @@ class Repl:
     """One session."""
 
     def __init__(self, places: list[Path], colour: str) -> None:
-        self._link = Link(places, self._on_event)
+        self._colour = colour
         self._style = Style(wants_colour(colour, os.environ))
+        self._history = open_history(os.environ)
+        self._known = trio.Event()
+        self._link = Link(places, self._on_event, self._on_change)
+        helpers = Helpers(TableCompleter(self._link), self._words, self._toolbar, help_on)
+        self._prompt = Prompt(
+            self._history,
+            helpers,
+            vi=wants_vi(os.environ),
+            colour=wants_colour(colour, os.environ),
+        )
         self._call: trio.CancelScope | None = None
         self._exit_code = 0
+        self._own = {os.getpid()}  # processes of this session
 
     async def main(self) -> int:
         """Prompt, parse, call, print, again."""
-        session: PromptSession[str] = PromptSession(
-            history=_history(),
-            auto_suggest=AutoSuggestFromHistory(),
-            completer=_TableCompleter(self._link),
-            complete_while_typing=True,
-            bottom_toolbar=self._toolbar,
-            refresh_interval=1.0,
-            interrupt_exception=LineDropped,
-            eof_exception=LeaveRepl,
-        )
-        with patch_stdout(raw=True):
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._link.run)
-                nursery.start_soon(self._obey_signals, nursery.cancel_scope)
-                await self._greet()
-                while True:
-                    try:
-                        line = await read_line(session, self._prompt)
-                        await self._obey(line, session)
-                    except LineDropped:
-                        continue
-                    except LeaveRepl:
-                        break
-                nursery.cancel_scope.cancel(reason="the operator leaves")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._link.run)
+            nursery.start_soon(self._obey_signals, nursery.cancel_scope)
+            greeted = trio.Event()
+            nursery.start_soon(self._greet, greeted)
+            with trio.move_on_after(GREET_WITHIN_S):
+                await greeted.wait()
+            if self._link.status is None:
+                self._tell(plain(self._link.why))
+                if not self._link.hello:  # a daemon that is only slow needs no starting
+                    self._tell("hint: lowcapd run, or systemctl start lowcapd")
+            while True:
+                try:
+                    await self._obey(await self._prompt.read())
+                except LineDropped:
+                    continue
+                except LeaveRepl:
+                    break
+            nursery.cancel_scope.cancel(reason="the operator leaves")
         return self._exit_code
 
-    async def _greet(self) -> None:
-        with trio.move_on_after(1.5):
-            while self._link.status is None:
-                await trio.sleep(0.02)
-        if self._link.status is None:
-            print(f"{self._link.why}\nhint: lowcapd run, or systemctl start lowcapd")
-            return
-        for line in render("status", self._link.status, self._style, terminal_columns()):
-            print(line)
-        print("help lists the commands, Ctrl-D leaves")
+    async def _greet(self, greeted: trio.Event) -> None:
+        """Say how the daemon is, as soon as it says so; above the prompt if that is late."""
+        await self._known.wait()
+        self._tell("\n".join(self._rendered("status", self._link.status)))
+        try:
+            found = await self._link.call("logs", {"priority": "error", "count": 1})
+            if found:
+                said = f"last error {found[-1]['at'][11:19]}Z: {plain(found[-1]['text'])}"
+                lines = wrap(said, terminal_columns(), indent=4)
+                self._tell("\n".join(self._style(line, "bad") for line in lines))
+        except (CallFailed, *_UNREADABLE) as fault:
+            self._tell(f"last error: not known, {plain(str(fault))}")
+        self._tell("help lists the commands, help keys the keys; Ctrl-D leaves")
+        greeted.set()
 
     # -- what is shown ----------------------------------------------------------
 
-    def _prompt(self) -> str:
-        mode = (self._link.status or {}).get("mode", "?")
-        return f"lowcap {mode.upper()}> "
+    def _tell(self, text: str) -> None:
+        self._prompt.say(text)
+
+    def _words(self) -> FormattedText:
+        hot = is_hot(self._link.status)
+        return FormattedText([("bold fg:ansired" if hot else "", prompt_words(self._link.status))])
 
     def _toolbar(self) -> FormattedText:
-        status = self._link.status
-        if status is None:
-            return FormattedText([(ALERT, f" {self._link.why} ")])
-        live = status["mode"] == "live" and status["armed"]
-        style = f"{ALERT} bold" if live else ""
-        mode = status["mode"].upper() + (" armed" if live else "")
-        parts = [
-            mode,
-            status["state"],
-            f"feeds {status['feeds_up']}/{len(status['feeds'])}",
-            f"pos {status['positions']} {float(status['unrealized_usd']):+,.2f}",
-            f"{status['now'][11:19]}Z",
-        ]
-        return FormattedText([(style, " " + " │ ".join(parts) + " ")])
+        link = self._link
+        try:
+            bar = toolbar(link.status, link.why, link.is_silent, terminal_columns())
+        except _UNREADABLE as fault:
+            bar = Bar(f" a status of another version ({plain(str(fault))}) ", alarm=True)
+        return FormattedText([(ALERT if bar.alarm else "", bar.text)])
+
+    def _on_change(self) -> None:
+        if self._link.status is not None:
+            self._known.set()
+        self._prompt.refresh()
 
     def _on_event(self, event: Json) -> None:
+        if event.get("kind") == "SessionOpened" and event["body"].get("pid") in self._own:
+            return  # we know that we are here
         if event.get("text") and event.get("level") in SHOWN_LEVELS:
-            print("\n".join(event_lines(event, self._style, terminal_columns())))
+            try:
+                self._tell("\n".join(event_lines(event, self._style, terminal_columns())))
+            except _UNREADABLE:
+                self._tell(plain(json_text(event)))
 
     # -- what is typed ----------------------------------------------------------
 
-    async def _obey(self, line: str, session: PromptSession[str]) -> None:
+    async def _obey(self, line: str) -> None:
         try:
+            if is_repeat(line):
+                line = expand(line, self._history)
+                self._tell(plain(line))
+                self._history.append_string(line)
             words = shlex.split(line)
-        except ValueError as error:
-            _print_error(str(error), "")
+        except (ValueError, LookupError) as error:
+            self._tell_error(str(error), "")
             return
         if not words:
             return
         if words[0] in ("quit", "exit"):
             raise LeaveRepl
-        if words[0] == "help":
-            _help(words[1:])
+        if words[0] == "help" and (is_ours(words[1:]) or "help" not in BY_NAME):
+            self._tell(help_on(" ".join(words[1:])))
             return
         command = BY_NAME.get(words[0])
         if command is None:
             message, _, hint = unknown_command(words[0]).partition("\nhint: ")
-            _print_error(message, hint.replace("lowcapctl --help", "help"))
+            self._tell_error(message, hint.replace("lowcapctl --help", "help"))
             return
-        params = parse_words(command, [*ALIAS_FLAGS.get(words[0], ()), *words[1:]])
-        if params is None:
+        rest = [*ALIAS_FLAGS.get(words[0], ()), *words[1:]]
+        try:
+            await self._run(command, rest)
+        except LowcapError as error:
+            self._tell_error(error.message, error.hint)
+
+    async def _run(self, command: Command, words: list[str]) -> None:
+        """Carry out a command line.
+
+        Raises:
+            LowcapError: it could not be understood or was refused.
+        """
+        if command.local or shapes_output(command, words):
+            await self._run_child(command, words)
             return
+        words, every_s = take_watch(words)
+        if "--help" in words:
+            self._tell(help_on(command.name))
+            return
+        params = parse_words(command, await self._filled(command, words))
+        as_json = bool(params.pop("as_json", False))
         with trio.CancelScope() as self._call:
             try:
-                value = await self._carry_out(command, params, session)
-                for text in render(
-                    page_of(command, params), value, self._style, terminal_columns()
-                ):
-                    print(text)
-            except LowcapError as error:
-                _print_error(error.message, error.hint)
+                if every_s is not None:
+                    await self._watch(command, params, every_s)
+                value = await self._carry_out(command, params)
+                if as_json:
+                    self._tell(json_text(value, indent=2))
+                else:
+                    self._tell("\n".join(self._page(command, params, value)))
             finally:
                 scope, self._call = self._call, None
-        if scope.cancelled_caught:
-            hint = " (what was sent may have been done)" if command.role_for(params) != VIEW else ""
-            print(f"cancelled{hint}")
+        if scope.cancelled_caught and every_s is None:
+            looks = command.role_for(params) == VIEW
+            self._tell("cancelled" + ("" if looks else " (what was sent may have been done)"))
 
-    async def _carry_out(
-        self, command: Command, params: Json, session: PromptSession[str]
-    ) -> object:
+    async def _filled(self, command: Command, words: list[str]) -> list[str]:
+        """The words of a line, and those that it lacked."""
+        for question in questions(command, words):
+            known = snapshot_of(self._link)
+            places = {"position": known.positions, "symbol": (*known.positions, *known.symbols)}
+            choices = (*places.get(question.kind, ()), *question.choices)
+            answer = await self._prompt.ask(f"{question.text}: ", choices)
+            while not answer and not question.may_be_empty:
+                answer = await self._prompt.ask(f"{question.text}: ", choices)
+            words = with_answer(words, question, answer)
+        return words
+
+    def _page(self, command: Command, params: Json, value: object) -> list[str]:
+        return self._rendered(page_of(command, params), value)
+
+    def _rendered(self, page: str, value: object) -> list[str]:
+        """A reply for people; one that another version gave must not end the session."""
+        try:
+            return render(page, value, self._style, terminal_columns())
+        except _UNREADABLE as fault:
+            said = f"{page}: cannot be shown ({type(fault).__name__}: {fault}), as it came:"
+            return [plain(said), json_text(value, indent=2)]
+
+    async def _watch(self, command: Command, params: Json, every_s: float) -> None:
+        """Show a command anew, where it stands, until cancelled."""
+        if command.role_for(params) != VIEW:
+            raise CallFailed("--watch is for commands that only look", code="usage")
+        shown: list[str] | None = None
+        self._prompt.end_block()
+        with keys_unseen():
+            while True:
+                value = await self._link.call(command.name, params)
+                lines = self._page(command, params, value)
+                if lines != shown:
+                    self._prompt.replace(lines)
+                    shown = lines
+                await trio.sleep(every_s)
+
+    async def _carry_out(self, command: Command, params: Json) -> object:
         params.pop("follow", None)  # events print above the prompt anyway
         if params.get("action") == "tail":
             raise CallFailed(
@@ -190,11 +257,31 @@ class Repl:
             if failure.code != "confirm":
                 raise
             word = failure.hint.removeprefix("type ").partition(" to go on")[0]
-            print(plain(failure.message))
-            typed = await read_line(session, f"Type {word} to go on: ")
-            if typed.strip() != word:
+            self._tell(plain(failure.message))
+            typed = await self._prompt.ask(f"Type {plain(word)} to go on: ")
+            if typed != word:
                 raise CallFailed("not confirmed, nothing done", code="confirm") from None
         return await self._link.call(command.name, params | {"confirm": True})
+
+    async def _run_child(self, command: Command, words: list[str]) -> None:
+        """A command that the daemon does not answer runs as a program of its own.
+
+        It has the terminal meanwhile, its signals and its full screen; Ctrl-C is its own.
+        """
+        if command.name in FOR_SHELLS:
+            typed = shlex.join([command.name, *words])
+            raise CallFailed(
+                f"{command.name} is for shells", hint=f"lowcapctl {plain(typed)}", code="refused"
+            )
+        place = ["--socket", str(self._link.place)] if self._link.place is not None else []
+        program = [sys.executable, "-m", "lowcap.terminal.main", "--color", self._colour, *place]
+        child = partial(trio.run_process, [*program, command.name, *words], stdin=None, check=False)
+        with self._prompt.lent():
+            async with trio.open_nursery() as nursery:
+                process: trio.Process = await nursery.start(child)
+                self._own.add(process.pid)
+        if command.name.startswith("is-"):
+            self._tell("no" if process.returncode else "yes")
 
     async def _obey_signals(self, everything: trio.CancelScope) -> None:
         """While a command runs Ctrl-C cancels it; SIGTERM and a hang-up end the session in order.
@@ -210,114 +297,7 @@ class Repl:
                 elif self._call is not None:
                     self._call.cancel(reason="Ctrl-C")
 
-
-async def read_line(session: PromptSession[str], prompt: str | Callable[[], str]) -> str:
-    """Await one line. Cancelling the caller ends the prompt and gives the terminal back.
-
-    A prompt that is a function is asked again as time goes by.
-
-    Raises:
-        LineDropped, LeaveRepl: Ctrl-C, Ctrl-D.
-    """
-
-    def ask() -> str:
-        async def leave_when_cancelled() -> None:
-            while not session.app.is_done:
-                await asyncio.sleep(0.05)
-                try:
-                    trio.from_thread.check_cancelled()
-                except trio.Cancelled as cancelled:
-                    session.app.exit(exception=cancelled)
-                    return
-
-        def watch() -> None:
-            session.app.create_background_task(leave_when_cancelled())
-
-        return session.prompt(
-            prompt, pre_run=watch, handle_sigint=False, set_exception_handler=False
-        )
-
-    return await trio.to_thread.run_sync(ask)
-
-
-def parse_words(command: Command, words: list[str]) -> Json | None:
-    """The parameters of a command line, by the same table as one-liners; None where it is wrong."""
-    try:
-        context = click_command(command).make_context(command.name, words)
-    except click.exceptions.Exit:
-        return None  # --help has been printed
-    except click.ClickException as error:
-        _print_error(error.format_message(), f"help {command.name}")
-        return None
-    params = given_only(context.params)
-    params.pop("as_json", None)
-    if params.pop("yes", False):
-        params["confirm"] = True
-    return params
-
-
-def _print_error(message: str, hint: str) -> None:
-    print(f"error: {plain(message)}")
-    if hint:
-        print(f"hint: {plain(hint)}")
-
-
-def _help(words: list[str]) -> None:
-    command = BY_NAME.get(words[0]) if words else None
-    if command is not None:
-        with click.Context(click_command(command), info_name=command.name) as context:
-            print(context.get_help())
-        return
-    width = max(len(command.name) for command in COMMANDS)
-    for command in COMMANDS:
-        print(f"  {command.name:<{width}}  {command.help}")
-    print("help COMMAND tells more, with examples")
-
-
-def _history() -> History:
-    """The history file of the state folder; dangerous words are not kept."""
-    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    folder = Path(base) / "lowcap"
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError:
-        return InMemoryHistory()
-    return _CarefulHistory(str(folder / "history"))
-
-
-class _CarefulHistory(FileHistory):
-    """Does not offer panic by a stray key press, nor the words that confirm it."""
-
-    def append_string(self, string: str) -> None:
-        """Remember a line, unless it is dangerous."""
-        if not is_dangerous(string):
-            super().append_string(string)
-
-
-def is_dangerous(line: str) -> bool:
-    """Whether a line should be typed anew each time."""
-    words = re.findall(r"[a-z]+", line.lower())
-    return bool(words) and words[0] in _DANGEROUS
-
-
-class _TableCompleter(Completer):
-    """The pure completion over the newest snapshot."""
-
-    def __init__(self, link: Link) -> None:
-        self._link = link
-
-    def get_completions(
-        self, document: Document, complete_event: CompleteEvent
-    ) -> Iterable[Completion]:
-        status = self._link.status or {}
-        snapshot = Snapshot(
-            positions=status.get("symbols", ()),
-            feeds=[feed["name"] for feed in status.get("feeds", ())],
-            triggers=status.get("trigger_ids", ()),
-        )
-        line = document.text_before_cursor.lstrip()
-        typed = line.split(" ")[-1]
-        for candidate in complete(line, snapshot):
-            yield Completion(
-                candidate.word, start_position=-len(typed), display_meta=candidate.meta
-            )
+    def _tell_error(self, message: str, hint: str) -> None:
+        self._tell(f"error: {plain(message)}")
+        if hint:
+            self._tell(f"hint: {plain(hint)}")

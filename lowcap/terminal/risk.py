@@ -30,6 +30,27 @@ def breaker_line(row: Json, style: Style) -> str:
     )
 
 
+def foreign_line(row: Json) -> str:
+    """A quantity that is not ours."""
+    ignored = ", ignored" if row["ignored"] else ""
+    return f"{row['symbol']}: {row['qty']} is not ours, closed to entries{ignored}"
+
+
+def _reconciled(value: Json, style: Style, columns: int) -> list[str]:
+    lines = []
+    if "adopted" in value:
+        stop = value["stop_price"] or "NONE YET"
+        lines.append(f"{value['adopted']}: {value['qty']} is ours now, stop {stop}")
+    elif value["clean"]:
+        lines.append(style("belief and venue agree", "good"))
+    for difference in value["differences"]:
+        lines += wrap(f"put right: {plain(difference)}", columns, indent=2)
+    lines += [style(foreign_line(row), "warn") for row in value["foreign"]]
+    if any(not row["ignored"] for row in value["foreign"]):
+        lines.append("reconcile --adopt SYMBOL takes it over, --ignore SYMBOL quietens this")
+    return lines
+
+
 def _risk(value: Json, style: Style, columns: int) -> list[str]:
     worth = "unknown" if value["equity_usd"] is None else f"{float(value['equity_usd']):,.2f} USD"
     lines = [
@@ -96,4 +117,5 @@ RISK_RENDERERS: dict[str, Renderer] = {
     "risk": _risk,
     "risk check": _checked,
     "unlock": _unlocked,
+    "reconcile": _reconciled,
 }

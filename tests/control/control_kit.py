@@ -17,7 +17,7 @@ from lowcap.control import server as server_module
 from lowcap.control.listen import open_listener
 from lowcap.control.peer import Peer
 from lowcap.control.protocol import PROTOCOL
-from lowcap.control.server import ControlServer, Handler
+from lowcap.control.server import ControlServer, Done, Handler
 from lowcap.core.errors import CommandError
 
 Json = dict[str, Any]
@@ -30,8 +30,12 @@ class FakeSource:
     def __init__(self) -> None:
         self.bugs: list[tuple[str, Exception]] = []
         self.asked: list[tuple[str, Json, Peer]] = []
+        self.shut_out: set[int] = set()
+        self.denied: list[tuple[int, str]] = []
+        self.stayed: list[int] = []
         self.release = trio.Event()
         self.cancelled: list[str] = []
+        self.done: list[Done] = []
         self.events: list[Json] = []
         self.handlers: dict[str, Handler] = {
             name: self._echo(name)
@@ -51,6 +55,18 @@ class FakeSource:
 
     def on_bug(self, method: str, bug: Exception) -> None:
         self.bugs.append((method, bug))
+
+    def may_enter(self, peer: Peer) -> bool:
+        return peer.uid not in self.shut_out
+
+    def on_denied(self, peer: Peer, wanted: str) -> None:
+        self.denied.append((peer.uid, wanted))
+
+    def on_session(self, peer: Peer) -> None:
+        self.stayed.append(peer.uid)
+
+    def on_done(self, done: Done) -> None:
+        self.done.append(done)
 
     def _echo(self, name: str) -> Handler:
         async def echo(params: Json, peer: Peer) -> Json:

@@ -53,7 +53,7 @@ class FakeDesk:
         self.holds: dict[str, Hold] = {}
         self.positions = {"BTCUSDT": Position(symbol="BTCUSDT", qty=Decimal(2), own_qty=Decimal(2))}
         self.book = SimpleNamespace(
-            state=SimpleNamespace(holds=self.holds, guards=GuardState()),
+            state=SimpleNamespace(holds=self.holds, guards=GuardState(), switched_off=[]),
             paused_symbols=list,
             position=lambda s: self.positions.get(s) or Position(symbol=s),
             exposures=dict,

@@ -17,9 +17,8 @@ from lowcap.control.peer import Peer, peer_of
 from lowcap.control.server import (
     ADMIN_SLOTS,
     CLIENTS_MAX,
-    LINES_PER_MIN_MAX,
-    REQUESTS_PER_MIN_MAX,
 )
+from lowcap.control.session import LINES_PER_MIN_MAX, REQUESTS_PER_MIN_MAX
 
 MP = pytest.MonkeyPatch
 VIEWER, TRADER = Peer(1001, 11, "view"), Peer(1002, 12, "trade")

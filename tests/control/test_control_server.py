@@ -11,7 +11,8 @@ import trio
 from control_kit import Session, open_stage, request_line, until
 
 from lowcap.control.protocol import LINE_BYTES_MAX
-from lowcap.control.server import EVENTS_QUEUED_MAX, OWED_MAX
+from lowcap.control.server import OWED_MAX
+from lowcap.control.session import EVENTS_QUEUED_MAX
 from lowcap.core.errors import BrokenInvariant
 
 MP = pytest.MonkeyPatch

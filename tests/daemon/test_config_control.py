@@ -80,11 +80,13 @@ CANNOT_BE_SET: list[tuple[str, str, type[Exception], str]] = [
     ("sizing.symbol_usd.btc", "5", ConfigError, "expected a symbol in capitals"),
     ("protect.ladder", "[[50, 2]]", ConfigError, "shares that add up to 100"),
     ("limits.order_notional_usd_max", "1e999", ConfigError, "ordinary size"),
-    ("log.level", "debug", CommandError, "needs a restart"),
+    ("shutdown.positions", "flatten", CommandError, "needs a restart"),
     ("mode", "live", CommandError, "needs a restart"),
-    ("exchange.rest_url", "http://127.0.0.1:1", CommandError, "needs a restart"),
-    ("feed.tokyo.enabled", "false", CommandError, "needs a restart"),
-    ("exchange.credentials_dir", "/tmp", CommandError, "needs a restart"),
+    ("exchange.rest_url", "http://127.0.0.1:1", CommandError, "is set in a file only"),
+    ("feed.tokyo.enabled", "false", CommandError, "is set in a file only"),
+    ("exchange.credentials_dir", "/tmp", CommandError, "is set in a file only"),
+    ("notify.sink.x.command", '["/bin/sh"]', CommandError, "is set in a file only"),
+    ("metrics.textfile", "/etc/passwd", CommandError, "is set in a file only"),
     ("credentials.api-key", "x", CommandError, "keys have files of their own"),
     ("order..collar_pct", "1", CommandError, "is no key"),
     ("order.", "1", CommandError, "is no key"),
@@ -141,18 +143,18 @@ def test_persisted_values_stand_in_one_file_whose_comments_stay(tmp_path: Path) 
         room.runtime.write_text(text.replace("1.10", "1.10  # agreed with Ana"))
         await config("set", "trigger.elon_btc.cooldown_s", "77", persist=True)
         await config("set", "trigger.elon_btc.match.any_of", '["a", "b"]', persist=True)
-        await config("set", "log.level", "debug", persist=True)
+        await config("set", "shutdown.positions", "flatten", persist=True)
         text = room.runtime.read_text()
         assert "1.10  # agreed with Ana" in text
         assert "# mine" in text
         assert room.file.read_bytes() == by_hand
-        assert load(room.file, {})[0].log.level == "debug"
+        assert load(room.file, {})[0].shutdown.positions == "flatten"
         assert room.runtime.stat().st_mode & 0o777 == room.file.stat().st_mode & 0o777
         assert (await row(config, "order.collar_pct"))["origin"] == "config.d/90-runtime.toml"
         status = await ask(commands, "status")
         assert status["config"]["unsaved"] == 0
         (waits,) = await config("diff")
-        assert (waits["key"], waits["ends"]) == ("log.level", "restart")
+        assert (waits["key"], waits["ends"]) == ("shutdown.positions", "restart")
         for key in ("trigger.elon_btc.cooldown_s", "trigger.elon_btc.match.any_of"):
             await config("unset", key, persist=True)
         assert "elon_btc" not in room.runtime.read_text()

@@ -140,7 +140,7 @@ def test_what_is_exported_is_a_configuration_that_changes_nothing(tmp_path: Path
         (tmp_path / "empty.toml").write_text("")
         for words in (("apply",), ("apply", str(tmp_path / "empty.toml")), ("apply", "/no/where")):
             assert ctl(tmp_path, "config", *words).returncode == 2
-        assert ctl(tmp_path, "config", "set", "log.level", "debug").returncode == 4
+        assert ctl(tmp_path, "config", "set", "shutdown.positions", "flatten").returncode == 4
         missing = ctl(tmp_path, "config", "show", "order.colar_pct")
         assert "hint: did you mean order.collar_pct?" in missing.stderr
 

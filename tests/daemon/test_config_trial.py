@@ -114,7 +114,7 @@ def test_confirmed_for_good_and_undone(tmp_path: Path) -> None:
         await config("undo")
         assert limits(commands) == (20, 500_000)
         await refused(CommandError, "no apply waits", config("undo"))
-        await config("apply", LOWER + "[log]\nlevel = 'debug'\n")
+        await config("apply", LOWER + "[shutdown]\npositions = 'flatten'\n")
         done = await config("confirm", persist=True)
         assert done["written"] == str(room.runtime)
         await trio.sleep(120)
@@ -128,9 +128,13 @@ def test_confirmed_for_good_and_undone(tmp_path: Path) -> None:
 
 CANNOT_BE_APPLIED = [
     ("", "60s", "apply what"),
-    ("[log]\nlevel = 'debug'\n", "60s", "nothing of what can change"),
+    ("[shutdown]\npositions = 'flatten'\n", "60s", "nothing of what can change"),
     ("[limts]\nx = 1\n", "60s", "unknown key limts"),
-    ("[log]\nlevel = 'loud'\n[order]\ncollar_pct = 1\n", "60s", "log.level: expected one of"),
+    (
+        "[shutdown]\npositions = 'no'\n[order]\ncollar_pct = 1\n",
+        "60s",
+        "positions: expected one",
+    ),
     ("a = \n", "60s", "Invalid value"),
     (LOWER, "0s", "expected 1s to 1h"),
     (LOWER, "2h", "expected 1s to 1h"),
@@ -180,7 +184,7 @@ def test_a_bad_reload_changes_nothing_and_says_every_fault(tmp_path: Path) -> No
         ]
         assert parts_of(commands).desk.settings is before
         checked = await config("check")
-        assert not checked["valid"]
+        assert not checked["ok"]
         assert [(f["where"], f["line"], f["key"]) for f in checked["faults"]] == [
             ("config.d/60-bad.toml", 2, "order.collar_pct"),
             ("config.d/60-bad.toml", 5, "leverage.mx"),

@@ -27,6 +27,6 @@ def test_the_race_would_see_a_flat_that_is_believed_too_early(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     usual = FlatProof.__init__
-    monkeypatch.setattr(FlatProof, "__init__", lambda self, dies_ms: usual(self, 0))
+    monkeypatch.setattr(FlatProof, "__init__", lambda self, dies_ms, **more: usual(self, 0, **more))
     with pytest.raises(AssertionError, match="later: holds"):
         play(LATE_ARRIVAL)

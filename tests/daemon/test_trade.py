@@ -35,8 +35,10 @@ def test_three_triggers_trade_and_every_position_is_protected(tmp_path: Path) ->
             assert purposes == ["entry", "stop", "take-profit", "take-profit", "take-profit"]
             assert story["orders"][0]["fills"]
             assert set(story["orders"][0]["stages_us"]) == {
+                "receive",
                 "parse",
                 "detect",
+                "admit",
                 "risk",
                 "prepare",
                 "submit",

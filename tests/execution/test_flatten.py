@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 from lowcap.core.account import SeenOrder, SeenPosition, Snapshot
 from lowcap.core.money import ZERO, Side, wire
 from lowcap.execution.flatten import (
+    READ_EVERY_S,
+    READ_IDLE_S,
+    READ_WAITING_S,
     CancelSeen,
     CloseQty,
     FlatProof,
@@ -157,6 +160,20 @@ def test_flat_needs_two_quiet_reads_after_the_last_entry_has_died() -> None:
     assert not proof.read(seen(at_ms=T0 + 1_100), busy)
     assert not proof.read(seen(at_ms=T0 + 1_200), [])
     assert proof.read(seen(at_ms=T0 + 1_300), [])
+
+
+def test_only_where_nothing_ever_was_the_second_read_comes_at_once() -> None:
+    def pause_s(proof: FlatProof, at_ms: int, *, busy: bool = False) -> float:
+        proof.read(seen(at_ms=at_ms), [CANCEL_LEG] if busy else [])
+        return proof.pause_s(seen(at_ms=at_ms), busy=busy, reads=1, one_symbol=False)
+
+    late = T0 + 1_001
+    assert pause_s(FlatProof(T0, believed_flat=True), late) == READ_IDLE_S < READ_EVERY_S
+    assert pause_s(FlatProof(T0), late) == READ_EVERY_S
+    assert pause_s(FlatProof(T0, believed_flat=True), T0 + 1_000) == READ_WAITING_S
+    proof = FlatProof(T0, believed_flat=True)
+    assert pause_s(proof, late, busy=True) == READ_EVERY_S
+    assert pause_s(proof, late) == READ_EVERY_S, "something was there"
 
 
 # -- over a simulated venue --------------------------------------------------

@@ -95,6 +95,7 @@ class FakeDaemon:
     def __init__(self, path: Path) -> None:
         self.answers: dict[str, Callable[[Json], Json] | Json] = {"events": {"value": []}}
         self.asked: list[tuple[str, Json]] = []
+        self.role = ""
         self._listening = socket.socket(socket.AF_UNIX)
         self._listening.bind(str(path))
         self._listening.listen(8)
@@ -137,7 +138,9 @@ class FakeDaemon:
         with peer:
             self._peers.append(peer)
             try:
-                peer.sendall(encode(notice("hello", {"protocol": 1, "version": "t", "run": 1})))
+                hello = {"protocol": 1, "version": "t", "run": 1}
+                hello |= {"role": self.role} if self.role else {}
+                peer.sendall(encode(notice("hello", hello)))
                 with peer.makefile("rb") as lines:
                     for line in lines:
                         self._answer(peer, json.loads(line))

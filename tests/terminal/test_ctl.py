@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from terminal_kit import CTL, EVENT, FakeDaemon, ctl, environment
 
+from lowcap import __version__
+
 PROCESS_TIME_S_MAX = 0.100
 HOSTILE = "\x1b]0;owned\x07 \u202eevil\u2066 \x9b2J \x7f한국\r\nsecond"
 
@@ -141,7 +143,7 @@ def test_ctrl_c_is_130(tmp_path: Path, fake: FakeDaemon) -> None:
 
 @pytest.mark.parametrize("columns", ["abc", "-5", "0", "99999999", ""])
 def test_odd_widths_from_outside(tmp_path: Path, fake: FakeDaemon, columns: str) -> None:
-    fake.answers["version"] = {"value": {"daemon": "1"}}
+    fake.answers["version"] = {"value": {"daemon": __version__}}
     done = ctl(tmp_path, "--socket", str(tmp_path / "c.sock"), "version", env={"COLUMNS": columns})
     assert (done.returncode, done.stderr) == (0, "")
 

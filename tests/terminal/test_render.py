@@ -8,17 +8,19 @@ from typing import Any
 
 import pytest
 from config_values_kit import CONFIG_ACTIONS, config_values
+from gauge_kit import gauge_values
 from hypothesis import given
 from hypothesis import strategies as st
 from money_kit import equity_value, pnl_value, trade_value
+from service_rows import doctor_value
 from wcwidth import wcswidth
 
 from lowcap.control.commands import COMMANDS
 from lowcap.core.plain import plain
 from lowcap.terminal.complete import Snapshot, complete
+from lowcap.terminal.history import is_dangerous
 from lowcap.terminal.output import cell, json_text
 from lowcap.terminal.render import ROW_KEYS, render
-from lowcap.terminal.repl import is_dangerous
 from lowcap.terminal.table import (
     NARROWEST,
     Style,
@@ -44,6 +46,7 @@ def _status(text: str) -> Json:
         "mode": "dry", "state": "REDUCING", "armed": True, "recovered": False,
         "uptime_s": 93_784, "feeds_up": 1, "positions": 3, "unprotected": 1,
         "paused_symbols": ["XRPUSDT"],
+        "alerts": {"on": 2, "waiting": 0, "dead": {"telegram": text}},
         "breakers": [{"name": "feed:tokyo", "state": "open", "why": text, "rest_s": 60,
                       "since": "2026-02-06T13:30:00Z", "until": "2026-02-06T13:31:00Z"}],
         "unknown_orders": 2, "unrealized_usd": "-1234567.891",
@@ -114,10 +117,95 @@ def _by_hand(text: str, position: Json, order: Json) -> Json:
         "position": page,
         "stop show": page | {"stop_confirmed": True, "stop_price": "0.0123"},
         "stop move": moved | {"confirmed": True, "follows": False},
-        "trade": {"allowed": True, "text": text},
+        "trade": {
+            "allowed": True,
+            "text": text,
+            "margin_usd": "1234.5",
+            "leverage": 20,
+            "stop_price": "0.0123",
+            "stop_rule": "2 % fixed",
+            "ladder": [{"share_pct": "50", "at_pct": "2"}, {"share_pct": "50", "at_pct": "4"}],
+        },
+        "who": [
+            {
+                "session": 12,
+                "uid": 1000,
+                "user": text,
+                "role": "trade",
+                "pid": 1234567,
+                "connected_s": 123456,
+                "idle_s": 12,
+                "follows": "events",
+                "you": True,
+            },
+            {
+                "session": None,
+                "uid": 1001,
+                "user": text,
+                "role": "denied",
+                "pid": None,
+                "connected_s": None,
+                "idle_s": None,
+                "follows": "",
+                "you": False,
+            },
+        ],
+        "kick": {"session": 3, "uid": 1001, "denied": 1001, "sessions": 2},
+        "reconcile": {
+            "clean": False,
+            "differences": [text],
+            "state": "ACTIVE",
+            "adopted": "SOLUSDT",
+            "qty": "10",
+            "stop_price": None,
+            "foreign": [
+                {"symbol": "1000PEPEUSDT", "qty": "-123456789.5", "ignored": ignored}
+                for ignored in (True, False)
+            ],
+        },
         "long": done,
         "short": {"allowed": False, "text": text},
     }
+
+
+def _logged(text: str) -> Json:
+    line = {
+        "at": "2026-02-06T13:30:00.123Z", "level": "critical", "area": "feeds", "text": text,
+        "cursor": "698b0e3a-12345", "kind": "feed.frame-refused", "log": "data", "trace": 123456,
+        "feed": text, "trigger": "nfp_125k_149k", "folder": "nfp_macro", "symbol": "1000PEPEUSDT",
+        "mode": "dry", "message_id": "0" * 32,
+        "fields": {"REASON": text, "TRACEBACK": f"Traceback\n  {text}\nValueError: {text}"},
+    }  # fmt: skip
+    return {
+        "logs": [line, line | {"level": "odd"}],
+        "logs json": [line],
+        "logs full": [line, line | {"trace": None, "fields": {}}],
+        "logs show": line | {"subject": text, "meaning": f"{text}\n\nWhat to do: {text}"},
+        "logs stats": {
+            "records": 10**9,
+            "kept": 10_000,
+            "oldest": None,
+            "last_minute": 5,
+            "last_hour": 10**6,
+            "errors_last_minute": 1,
+            "errors_last_hour": 12,
+            "dropped": 3,
+            "to": "stderr",
+            "by_level": {"info": 10**9, "error": 1},
+            "by_area": {text: 5},
+            "file": "/x" * 60,
+        },
+    }
+
+
+def _sink(text: str) -> Json:
+    return {
+        "name": "telegram", "kind": "telegram", "to": "api.telegram.org", "state": "dead",
+        "why": text, "events": [], "min_level": "info", "quiet_now": True, "coalesce_s": 60,
+        "queued": 100, "sent": 10**6, "failed": 12, "refused": 3, "dropped": 10**6,
+        "drawn_together": 5, "held_back": 7, "left": 9_876, "last_error": text,
+        "last_error_at": "2026-02-06T13:30:00.123Z", "last_success_at": "2026-02-06T13:30:00.123Z",
+    }  # fmt: skip
 
 
 def _rows(command: str, text: str) -> Any:
@@ -183,7 +271,7 @@ def _rows(command: str, text: str) -> Any:
         "feeds": [feed] * 2,
         "triggers": [trigger] * 2,
         "events": [line | {"seq": 123456, "level": "error"}] * 2,
-        "logs": [line, line | {"level": "odd"}],
+        **_logged(text),
         "explain": _explained(text),
         "panic": {"reads": 2, "took_ms": 165, "cancelled": 3, "closes": 2, "state": "HALTED"},
         "close": {"symbol": "BTCUSDT", "closed_qty": "1", "left_qty": "2"},
@@ -214,6 +302,11 @@ def _rows(command: str, text: str) -> Any:
         "trades list": [trade_value(text)],
         "risk": _risk(text),
         "risk check": checked,
+        **gauge_values(text),
+        "doctor": doctor_value(text),
+        "unit check": doctor_value(text),
+        **dict.fromkeys(("notify", "notify disable"), [_sink(text)] * 2),
+        "notify test": [{"name": "telegram", "result": text}] * 2,
         "unlock": {"unlocked": text, "state": "HALTED", "holds": ["panic", "drawdown"]},
     } | _by_hand(text, position, order) | config_values(text)  # fmt: skip
     return values.get(command, {"state": text, "list": [text, text], "none": None, "flag": True})
@@ -223,6 +316,8 @@ ACTIONS = (
     *("feed show", "feed disable", "trigger show", "trigger stats", "trigger test"),
     *CONFIG_ACTIONS,
     *("captures list", "captures status", "stop show", "stop move", "risk check", "trades list"),
+    *("latency hist", "latency bottlenecks", "latency export", "metrics prom", "logs json"),
+    *("logs full", "logs show", "logs stats", "unit check", "notify disable", "notify test"),
 )
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -317,7 +412,7 @@ def _words(line: str) -> list[str]:
 
 
 def test_completion_of_commands_and_arguments() -> None:
-    assert _words("sta") == ["status"]
+    assert _words("sta") == ["status", "stats"]
     assert _words("pnc") == ["panic"]
     assert _words("")[:2] == ["status", "positions"]
     assert "quit" in _words("q")

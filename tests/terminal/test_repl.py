@@ -6,45 +6,11 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from repl_kit import ReplSession
+from repl_kit import Open
 from terminal_kit import EVENT, Daemon, FakeDaemon
-
-STATUS = {
-    "mode": "live", "armed": True, "state": "ACTIVE", "recovered": True, "holds": [],
-    "feeds_up": 5, "feeds": [{"name": str(n), "state": "up", "why": ""} for n in range(6)],
-    "positions": 2, "symbols": ["BTCUSDT", "PEPEUSDT"], "unprotected": 0, "unknown_orders": 0,
-    "paused_symbols": [],
-    "unrealized_usd": "412.80", "day": {"result_usd": "0", "closed": 0, "wins": 0},
-    "wallet_usdt": "1", "own_work_us": {"trades": 0}, "ledger": {"fault": ""},
-    "uptime_s": 5, "now": "2026-02-06T13:30:05.000Z",
-}  # fmt: skip
-Open = Callable[[Path], ReplSession]
-
-
-@pytest.fixture
-def open_repl(tmp_path: Path) -> Iterator[Open]:
-    opened: list[ReplSession] = []
-
-    def start(socket: Path) -> ReplSession:
-        session = ReplSession(tmp_path, socket)
-        opened.append(session)
-        return session
-
-    yield start
-    for session in opened:
-        session.close()
-
-
-@pytest.fixture
-def fake(tmp_path: Path) -> Iterator[FakeDaemon]:
-    made = FakeDaemon(tmp_path / "f.sock")
-    made.answers["status"] = {"value": STATUS}
-    yield made
-    made.close()
 
 
 def test_a_session_with_a_real_daemon(daemon: Daemon, open_repl: Open) -> None:
@@ -69,6 +35,9 @@ def test_a_session_with_a_real_daemon(daemon: Daemon, open_repl: Open) -> None:
     repl.expect("No closing quotation")
     repl.enter("orders -n x")
     repl.expect("hint: help orders")
+    repl.enter("logs -n 500")  # a program of its own
+    repl.expect("LIFTED recovery")
+    repl.at_prompt()
     repl.enter("help close")
     repl.expect("close ETHUSDT --pct 50")
     repl.leave()
@@ -113,8 +82,8 @@ def test_a_severe_command_asks_for_the_word(daemon: Daemon, open_repl: Open) -> 
     repl.type("\x1b[A")
     repl.read(0.3)
     assert "panic" not in repl.prompt_line()
-    repl.type("\x03\x04")
-    repl.left_with(0)
+    repl.type("\x03")
+    repl.leave()
     history = (repl.home / "xdg" / "lowcap" / "history").read_text()
     assert "resume" in history
     assert "panic" not in history
@@ -125,7 +94,7 @@ def test_ctrl_c_during_a_command_cancels_only_it(
     fake: FakeDaemon, tmp_path: Path, open_repl: Open
 ) -> None:
     repl = open_repl(tmp_path / "f.sock")
-    repl.at_prompt("LIVE")
+    repl.at_prompt("LIVE ARMED")
     repl.enter("halt")  # the fake never answers it
     repl.expect(lambda: any(method == "halt" for method, _ in fake.asked))
     time.sleep(0.1)
@@ -142,8 +111,8 @@ def test_events_print_above_what_is_being_typed(
     fake: FakeDaemon, tmp_path: Path, open_repl: Open
 ) -> None:
     repl = open_repl(tmp_path / "f.sock")
-    repl.at_prompt("LIVE")
-    repl.expect("LIVE armed │ ACTIVE │ feeds 5/6 │ pos 2 +412.80 │ 13:30:05Z")
+    repl.at_prompt("LIVE ARMED")
+    repl.expect("!! LIVE ARMED !! │ ACTIVE │ feeds 5/6 │ pos 2 +412.80 │ 13:30:05Z")
     stop = threading.Event()
 
     def flood() -> None:
@@ -163,19 +132,19 @@ def test_events_print_above_what_is_being_typed(
         stop.set()
         flooding.join()
     repl.read(0.3)
-    assert repl.prompt_line() == "lowcap LIVE> close PEPEUSDT --pct 50"
+    assert repl.prompt_line() == "lowcap LIVE ARMED> close PEPEUSDT --pct 50"
     lines = repl.lines()
     for number in range(1, 60):
         assert sum(f"FILL number {number} " in line for line in lines) == 1, number
     assert "\\u001b[2J\\u202e" in repl.text()
     assert repl.toolbar_colour() == "red"  # live and armed
-    repl.type("\x03\x04")
-    repl.left_with(0)
+    repl.type("\x03")
+    repl.leave()
 
 
 def test_keys_count_while_events_print(fake: FakeDaemon, tmp_path: Path, open_repl: Open) -> None:
     repl = open_repl(tmp_path / "f.sock")
-    repl.at_prompt("LIVE")
+    repl.at_prompt("LIVE ARMED")
     stop = threading.Event()
 
     def flood() -> None:
@@ -194,7 +163,7 @@ def test_keys_count_while_events_print(fake: FakeDaemon, tmp_path: Path, open_re
             repl.type("panic --ye")
             repl.expect(lambda: repl.prompt_line().endswith("> panic --ye"))
             repl.type("\x03")
-            repl.at_prompt("LIVE")
+            repl.at_prompt("LIVE ARMED")
         shown = repl.text()  # before the kit prints the terminal's settings, which name ^C
         repl.leave()
     finally:
@@ -207,13 +176,13 @@ def test_completion_offers_open_positions(
     fake: FakeDaemon, tmp_path: Path, open_repl: Open
 ) -> None:
     repl = open_repl(tmp_path / "f.sock")
-    repl.at_prompt("LIVE")
+    repl.at_prompt("LIVE ARMED")
     repl.type("close pe")
     repl.expect("open position")
     repl.type("\t")
     repl.expect(lambda: repl.prompt_line().endswith("close PEPEUSDT"))
-    repl.type("\x03\x04")
-    repl.left_with(0)
+    repl.type("\x03")
+    repl.leave()
 
 
 def test_the_daemons_death_and_return(
@@ -225,16 +194,16 @@ def test_the_daemons_death_and_return(
         repl = open_repl(daemon.socket)
         repl.at_prompt()
         daemon.stop(signal.SIGKILL)
-        repl.expect("daemon away (")
+        repl.expect("daemon lost, retrying in ")
         repl.enter("status")
-        repl.expect("error: daemon away")
+        repl.expect("error: daemon lost")
         daemon.start()
         repl.expect("DRY │ ACTIVE")
         repl.at_prompt()
         repl.enter("version")
         repl.expect("protocol: 1")
         assert daemon.stop() == 0
-        repl.expect("daemon away (")
+        repl.expect("daemon lost, retrying in ")
         repl.type("\x04")
         repl.left_with(0)
         assert "Traceback" not in repl.text()
@@ -246,12 +215,12 @@ def test_a_command_in_flight_when_the_daemon_dies(
     fake: FakeDaemon, tmp_path: Path, open_repl: Open
 ) -> None:
     repl = open_repl(tmp_path / "f.sock")
-    repl.at_prompt("LIVE")
+    repl.at_prompt("LIVE ARMED")
     repl.enter("halt")
     repl.expect(lambda: any(method == "halt" for method, _ in fake.asked))
     fake.close()
     repl.expect("the daemon hung up, outcome unknown")
-    repl.expect("daemon away (")
+    repl.expect("daemon lost, retrying in ")
     repl.leave()
 
 
@@ -285,19 +254,18 @@ def test_a_refusal_at_the_door_is_shown(tmp_path: Path, open_repl: Open, reason:
         thread.join(5)
 
 
-def test_a_terminal_that_does_not_tell_its_cursor(daemon: Daemon, tmp_path: Path) -> None:
-    repl = ReplSession(tmp_path, daemon.socket, answers=False)
-    try:
-        repl.at_prompt()
-        repl.type("vers")
-        repl.expect("daemon and client versions")
-        repl.type("\t")
-        repl.expect(lambda: repl.prompt_line().endswith("> version"))
-        repl.type("\r")
-        repl.expect("protocol: 1")
-        repl.leave()
-    finally:
-        repl.close()
+def test_a_terminal_that_does_not_tell_its_cursor(daemon: Daemon, open_repl: Open) -> None:
+    """The kit's terminal answers no question, and ``left_with`` sees that none was asked."""
+    repl = open_repl(daemon.socket)
+    repl.at_prompt()
+    repl.expect("DRY │ ACTIVE │ feeds 0/")
+    repl.type("vers")
+    repl.expect("daemon and client versions")
+    repl.type("\t")
+    repl.expect(lambda: repl.prompt_line().endswith("> version"))
+    repl.type("\r")
+    repl.expect("protocol: 1")
+    repl.leave()
 
 
 def test_no_daemon_at_all(tmp_path: Path, open_repl: Open) -> None:
@@ -305,14 +273,14 @@ def test_no_daemon_at_all(tmp_path: Path, open_repl: Open) -> None:
     repl.expect("hint: lowcapd run")
     repl.at_prompt("?")
     repl.enter("panic")
-    repl.expect("error: daemon away")
+    repl.expect("error: daemon lost")
     repl.enter("quit")
     repl.left_with(0)
 
 
 def test_a_resize_is_followed(fake: FakeDaemon, tmp_path: Path, open_repl: Open) -> None:
     repl = open_repl(tmp_path / "f.sock")
-    repl.at_prompt("LIVE")
+    repl.at_prompt("LIVE ARMED")
     repl.type("status")
     repl.child.setwinsize(20, 60)
     repl.screen.resize(20, 60)
@@ -321,7 +289,7 @@ def test_a_resize_is_followed(fake: FakeDaemon, tmp_path: Path, open_repl: Open)
     repl.expect("wallet 1.00")
     fake.push(EVENT | {"text": "word " * 40})
     repl.expect(lambda: repl.text().count("word") == 40)
-    repl.at_prompt("LIVE")
+    repl.at_prompt("LIVE ARMED")
     repl.leave()
 
 
@@ -330,7 +298,7 @@ def test_a_signal_gives_the_terminal_back(
     fake: FakeDaemon, tmp_path: Path, open_repl: Open, number: signal.Signals
 ) -> None:
     repl = open_repl(tmp_path / "f.sock")
-    repl.at_prompt("LIVE")
+    repl.at_prompt("LIVE ARMED")
     repl.type("half a li")
     repl.read(0.2)
     os.kill(repl.repl_pid(), number)

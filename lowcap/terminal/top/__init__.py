@@ -1,0 +1,1 @@
+"""``lowcapctl top``: pure pages, one model, and a thin full-screen shell around them."""

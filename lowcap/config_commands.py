@@ -18,7 +18,7 @@ from lowcap import config_rows
 from lowcap.actions import Parts as Rooms
 from lowcap.config import digest_of, from_tree
 from lowcap.config_files import RUNTIME_LAYER, ConfigFiles, Draft
-from lowcap.config_keys import is_hot, is_of_files, is_secret
+from lowcap.config_keys import is_by_hand, is_hot, is_secret
 from lowcap.config_runtime import Plan, Trial, laid_on
 from lowcap.config_tree import merged, parse, value_of
 from lowcap.config_values import (
@@ -129,7 +129,7 @@ def _check(rooms: Rooms, params: Json) -> Json:
         raise _no_files()
     return {
         "name": name,
-        "valid": not faults,
+        "ok": not faults,
         "faults": [fault._asdict() | {"told": fault.told} for fault in faults],
     }
 
@@ -174,12 +174,6 @@ def _set(rooms: Rooms, params: Json, who: str) -> Json:
     if not what or given is None:
         raise CommandError("set what?", hint="config set order.collar_pct 1.2")
     parts = split_key(what)
-    if is_of_files(parts):
-        raise CommandError(
-            f"{key_text(parts)} is set in the files only",
-            hint="edit config.d, then config reload",
-            code="refused",
-        )
     tree = _one_value(rooms, parts, value_of(str(given)))
     if params.get("persist"):
         return _persist(rooms, tree, who, "set")
@@ -206,6 +200,12 @@ def _one_value(rooms: Rooms, parts: Parts, value: object) -> Tree:
     if parts[0] == "credentials" or is_secret(parts):
         raise CommandError(
             f"{key_text(parts)}: keys have files of their own", hint="docs/feeds.md", code="refused"
+        )
+    if is_by_hand(parts):
+        raise CommandError(
+            f"{key_text(parts)} is set in a file only: it names a place, a program or a key",
+            hint="edit config.toml, then config reload; config diff says what needs a restart",
+            code="refused",
         )
     if parts == ("trigger",) or (parts[0] == "trigger" and len(parts) < 3):
         raise CommandError(
@@ -302,11 +302,13 @@ def _apply(rooms: Rooms, params: Json, who: str) -> Json:
     whole = laid_on(config.base, tree)
     trial = config.next_trial(tree, who, desk.now_ms() + within_s * 1000)
     plan = config.plan(desk.settings, trial=trial)
-    left = [
-        name
-        for name in tree
-        if name not in trial.tree and getattr(whole, name) != getattr(desk.settings, name)
-    ]
+    left = sorted(
+        {
+            row["key"]
+            for row in config_rows.differences(rooms, whole)
+            if not row["hot"] and lookup(tree, split_key(row["key"])) is not MISSING
+        }
+    )
     if plan.trial is None:
         raise CommandError(
             "the file says nothing of what can change without a restart",

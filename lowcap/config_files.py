@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -101,9 +102,10 @@ class ConfigFiles:
         """
         path, text = self._runtime_file()
         document = _parsed(path, text)
-        for parts in keys_of(more):
-            _put(document, parts, lookup(more, parts))
-        draft = self._draft(path, text, document, merge(parse(text, str(path)), more))
+        with _by_hand(path):
+            for parts in keys_of(more):
+                _put(document, parts, lookup(more, parts))
+        draft = self._draft(path, document, merge(parse(text, str(path)), more))
         whole = merged(draft.layers)
         for parts in keys_of(more):
             if lookup(whole, parts) != lookup(more, parts):
@@ -131,8 +133,9 @@ class ConfigFiles:
                 code="not-found",
             )
         document = _parsed(path, text)
-        _drop(document, parts)
-        return self._draft(path, text, document, without(tree, parts))
+        with _by_hand(path):
+            _drop(document, parts)
+        return self._draft(path, document, without(tree, parts))
 
     def _runtime_file(self) -> tuple[Path, str]:
         main = self.path
@@ -151,17 +154,11 @@ class ConfigFiles:
             why = getattr(error, "strerror", None) or "not text"
             raise CommandError(f"{path}: {why}", hint="lowcapd check", code="refused") from None
 
-    def _draft(
-        self, path: Path, before: str, document: tomlkit.TOMLDocument, wanted: Tree
-    ) -> Draft:
+    def _draft(self, path: Path, document: tomlkit.TOMLDocument, wanted: Tree) -> Draft:
         text = tomlkit.dumps(document)
-        tree = parse(text, str(path))
-        if tree != wanted:
-            raise CommandError(
-                f"{path} is written in a way that cannot be changed safely",
-                hint=f"edit it by hand, then config reload ({len(before)} characters kept)",
-                code="refused",
-            )
+        with _by_hand(path):
+            if (tree := parse(text, str(path))) != wanted:
+                raise ValueError("the edit says something else")
         layers = [layer for layer in read_layers(self.path, self.environ) if layer.path != path]
         at = sum(1 for n, layer in enumerate(layers) if n == 0 or _is_before(layer, path))
         layers.insert(at, Layer(RUNTIME_LAYER, tree, path))
@@ -186,6 +183,19 @@ class ConfigFiles:
         kept = [layer for layer in self.layers if layer.name != RUNTIME_LAYER]
         at = sum(1 for n, layer in enumerate(kept) if n == 0 or _is_before(layer, draft.path))
         self.layers = [*kept[:at], ours, *kept[at:]]
+
+
+@contextmanager
+def _by_hand(path: Path) -> Iterator[None]:
+    """Some ways to write a file are beyond the editor: said, and nothing is written."""
+    try:
+        yield
+    except (ConfigError, TOMLKitError, TypeError, ValueError, LookupError, AttributeError):
+        raise CommandError(
+            f"{path} is written in a way that cannot be changed safely",
+            hint="edit it by hand, then config reload",
+            code="refused",
+        ) from None
 
 
 def last_word(layers: Iterable[Layer], parts: Parts) -> str:

@@ -48,6 +48,13 @@ _TOP = {
     "leverage.max": "ceiling; a bracket or the stop distance may ask for less",
     "shutdown.positions": "open positions at the end: keep each with its stop, or flatten",
     "log.level": "how much the log says",
+    "latency.target_ms": "targets of stages, where they are to be other than the shipped ones",
+    "latency.target_ms.*": "the target of this stage",
+    "metrics.textfile": "a file for a collector of metrics, replaced every 15 s; empty: none",
+    "notify.level": "alerts from here up are told",
+    "notify.coalesce_s": "after an alert others like it are only counted for so long; 0: off",
+    "notify.quiet_hours": "hours with a time zone in which only what is critical is told",
+    "notify.daily": "when the day is summed up in one line, with a time zone",
     "payroll.macro_regime": "whether strong jobs buy (risk_on_strong), sell (inverted), or nothing",
     "payroll.surprise_guard": "no trade against the sign of actual less forecast",
     "coin_overrides": "what news calls a coin, where its contract says otherwise",
@@ -100,6 +107,22 @@ _FEED = {
     "renew_h": "reconnects by itself this often; 0: never",
     "hold_open": "weekday hours of New York without a reconnect of our own, like 08:25-08:36",
     "poll_s": "how often a source that is asked is asked",
+}
+
+_SINK = {
+    "kind": "what it is",
+    "url": "address of the service",
+    "command": "the program of an exec sink, with its arguments",
+    "chat": "Telegram's chat: a number, or @channel",
+    "key_file": "file with the token, mode 0600; else credential notify-NAME-token",
+    "key_env": "variable of the daemon's environment that holds the token",
+    "user_file": "file with Pushover's user key; else credential notify-NAME-user",
+    "user_env": "variable that holds Pushover's user key",
+    "enabled": "whether anything is sent there",
+    "events": "which alerts; none: all",
+    "min_level": "alerts from here up; absent: as notify says",
+    "quiet_hours": "its own quiet hours; absent: as notify says",
+    "coalesce_s": "how long others like it are only counted; absent: as notify says",
 }
 
 _TRIGGER = {
@@ -159,40 +182,13 @@ _MATCH = {
     "below": "jobs below this",
 }
 
-_SINK = {
-    "kind": "how alerts go out",
-    "url": "address of the service, or of your own hook",
-    "command": "with exec: program and arguments; the alert comes as JSON on standard input",
-    "chat": "with telegram: number of the chat, or @channel",
-    "key_file": "file with the token, mode 0600",
-    "key_env": "variable of the daemon's environment that holds the token",
-    "user_file": "with pushover: file with the user key, mode 0600",
-    "user_env": "with pushover: variable that holds the user key",
-    "enabled": "whether alerts go there at all",
-    "events": "only these, as in docs/alerts.md; empty: all",
-    "min_level": "only from this level up",
-    "quiet_hours": "hours without any but critical alerts",
-    "coalesce_s": "after an alert others like it are only counted for so long",
-}
-
-_WATCHED = {
-    "latency.target_ms": "targets of stages, where they differ from the shipped ones",
-    "latency.target_ms.*": "target of this stage",
-    "metrics.textfile": "file for a collector of Prometheus text, replaced every 15 s",
-    "notify.level": "alerts from this level up",
-    "notify.coalesce_s": "after an alert others like it are only counted for so long; 0: off",
-    "notify.quiet_hours": "hours without any but critical alerts, with a time zone",
-    "notify.daily": "when the day is summed up in one alert, with a time zone",
-    **{f"notify.sink.*.{name}": text for name, text in _SINK.items()},
-}
-
 HELP: dict[str, str] = {
-    **_WATCHED,
     **_TOP,
     **{f"limits.{name}": text for name, text in _LIMITS.items()},
     **{f"protect.{name}": text for name, text in _PROTECT.items() if name != "symbols"},
     **{f"protect_for.*.{name}": text for name, text in _PROTECT.items() if "deadline" not in name},
     **{f"feed.*.{name}": text for name, text in _FEED.items()},
+    **{f"notify.sink.*.{name}": text for name, text in _SINK.items()},
     **{f"trigger.*.{name}": text for name, text in _TRIGGER.items()},
     **{f"trigger.*.match.{name}": text for name, text in _MATCH.items()},
 }

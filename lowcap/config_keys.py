@@ -9,7 +9,7 @@ import difflib
 import re
 from collections.abc import Iterator
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple, get_args, get_origin
 
 import attrs
@@ -27,7 +27,8 @@ from lowcap.config_check import (
     Bound,
 )
 from lowcap.config_help import HELP
-from lowcap.config_notify import COALESCED, KINDS
+from lowcap.config_measure import TARGET_MS_MAX
+from lowcap.config_notify import COALESCE_S_MAX, KINDS
 from lowcap.config_protect import WITHIN as PROTECT_WITHIN
 from lowcap.config_values import Parts, built_in, to_tree
 from lowcap.detection.matchers.payroll import RATES, REGIMES
@@ -40,8 +41,9 @@ HOT = (
     *("trigger", "hedge", "coin_overrides", "payroll"),
     *("sizing", "limits", "order", "leverage", "protect", "protect_for", "log", "notify"),
 )
-# A sink may run a program: only the files say where alerts go, and a reload takes them in.
-FILES_ONLY = ("notify", "sink")
+# Places, programs and keys: whoever could set these from afar could read files of the daemon's
+# user, or run what they like as that user. They are written by hand, into a file.
+BY_HAND = ("state", "control", "exchange", "feed", "caps", "metrics", "notify.sink")
 # A value under such a name is never shown. The stem of a trigger's dedupe keys is no secret.
 _SECRET = re.compile(r"(?:.+_)?(?:token|secret|password|passphrase|api_key|user_key|private_key)")
 _NAMED = ("feed", "protect_for", "trigger", "coin_overrides")
@@ -71,12 +73,13 @@ class Key(NamedTuple):
     pattern: str
     kind: str
     default: Any
+    required: bool = False
     matcher: str = ""
 
     @property
     def hot(self) -> bool:
         """Whether it can change without a restart."""
-        return self.pattern.split(".")[0] in HOT
+        return is_hot(tuple(self.pattern.split(".")))
 
     @property
     def environment(self) -> str:
@@ -94,7 +97,7 @@ def pattern_of(parts: Parts) -> str:
     shown = list(parts)
     if len(parts) > 1 and parts[0] in _NAMED:
         shown[1] = "*"
-    if len(parts) > 2 and parts[:2] == ("notify", "sink"):
+    if parts[:2] == ("notify", "sink") and len(parts) > 2:
         shown[2] = "*"
     for table in ("symbol_usd", "notional_usd", "target_ms"):
         if parts[-2:-1] == (table,):
@@ -103,13 +106,13 @@ def pattern_of(parts: Parts) -> str:
 
 
 def is_hot(parts: Parts) -> bool:
-    """Whether a key can change without a restart."""
-    return parts[0] in HOT
+    """Whether a key can be set while the daemon runs."""
+    return parts[0] in HOT and not is_by_hand(parts)
 
 
-def is_of_files(parts: Parts) -> bool:
-    """Whether only the files may say it, and no operator at the socket."""
-    return tuple(parts[:2]) == FILES_ONLY
+def is_by_hand(parts: Parts) -> bool:
+    """Whether a key is never set by command, only in a file of the operator's."""
+    return parts[0] in BY_HAND or ".".join(parts[:2]) in BY_HAND
 
 
 def is_secret(parts: Parts) -> bool:
@@ -131,6 +134,7 @@ def help_of(pattern: str) -> str:
     return HELP.get(pattern, "")
 
 
+@lru_cache(maxsize=1_024)
 def range_of(pattern: str) -> str:
     """What a key may be, in words; empty where that takes more than a few."""
     if pattern in _choices():
@@ -141,6 +145,8 @@ def range_of(pattern: str) -> str:
         words.append(f"{bounds[0]:,} to {bounds[1]:,}".replace(",", "_"))
     elif pattern in ABOVE_ZERO or pattern in _MORE_THAN_ZERO:
         words.append("more than 0")
+    if pattern == "latency.target_ms.*":
+        words.append(f"more than 0, at most {TARGET_MS_MAX:_}")
     if pattern in AT_MOST:
         words.append(f"at most {AT_MOST[pattern]}")
     if pattern in CEILINGS:
@@ -153,16 +159,16 @@ def range_of(pattern: str) -> str:
     return ", ".join(words)
 
 
-_MORE_THAN_ZERO = ("latency.target_ms.*", "sizing.symbol_usd.*", "trigger.*.notional_usd.*")
+_MORE_THAN_ZERO = ("sizing.symbol_usd.*", "trigger.*.notional_usd.*")
 
 
 @cache
 def _bounds() -> dict[str, Bound]:
     found: dict[str, Bound] = dict(WITHIN)
-    found |= dict.fromkeys(("notify.coalesce_s", "notify.sink.*.coalesce_s"), COALESCED)
     found |= {f"feed.*.{name}": bound for name, bound in FEED_WITHIN.items()}
     for table in ("protect", "protect_for.*"):
         found |= {f"{table}.{name}": bound for name, bound in PROTECT_WITHIN.items()}
+    found |= {f"{path}.coalesce_s": (0, COALESCE_S_MAX) for path in ("notify", "notify.sink.*")}
     return found | {f"trigger.*.{name}": bound for name, bound in TRIGGER_WITHIN.items()}
 
 
@@ -172,8 +178,8 @@ def _choices() -> dict[str, tuple[str, ...]]:
         "feed.*.format": tuple(FEED_FORMATS),
         "feed.*.auth": ("none", "login", "header", "query", "bearer"),
         "payroll.macro_regime": REGIMES,
-        "notify.level": LEVELS,
-        "notify.sink.*.min_level": LEVELS,
+        "notify.level": tuple(LEVELS),
+        "notify.sink.*.min_level": tuple(LEVELS),
         "notify.sink.*.kind": KINDS,
         "trigger.*.matcher": tuple(MATCHERS),
         "trigger.*.tier": TIERS,
@@ -189,9 +195,7 @@ def all_keys() -> tuple[Key, ...]:
     """Every key that a configuration may have, in the order of the settings."""
     found = list(_keys(Settings, ""))
     for name, kind in MATCHERS.items():
-        found += [
-            Key(key.pattern, key.kind, key.default, name) for key in _keys(kind, "trigger.*.match.")
-        ]
+        found += [key._replace(matcher=name) for key in _keys(kind, "trigger.*.match.")]
     return tuple(found)
 
 
@@ -210,7 +214,8 @@ def _keys(table: type, prefix: str) -> Iterator[Key]:
             yield from _keys(Trigger, pattern + ".*.")
         else:
             default = built_in(field)
-            yield Key(pattern, _kind(kind), None if default is None else to_tree(default))
+            missing = field.default is attrs.NOTHING
+            yield Key(pattern, _kind(kind), None if default is None else to_tree(default), missing)
             if inner is not None:
                 yield Key(pattern + ".*", _kind(inner), None)
 

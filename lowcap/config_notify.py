@@ -11,7 +11,7 @@ from lowcap.alerts.quiet import parse_moment, parse_quiet
 from lowcap.settings import Notify, NotifySink
 
 KINDS = ("pushover", "telegram", "webhook", "exec")
-COALESCED = (0, 86_400)  # seconds
+COALESCE_S_MAX = 86_400
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _CHAT = re.compile(r"-?[0-9]{1,20}|@[A-Za-z0-9_]{1,60}")
@@ -46,8 +46,8 @@ def _heard(
     if level is not None and level not in LEVELS:
         key = "level" if path == "notify" else "min_level"
         yield f"{path}.{key}: expected one of {', '.join(LEVELS)}, not {level!r}"
-    if coalesce_s is not None and not COALESCED[0] <= coalesce_s <= COALESCED[1]:
-        yield f"{path}.coalesce_s: expected {COALESCED[0]} to {COALESCED[1]}"
+    if coalesce_s is not None and not 0 <= coalesce_s <= COALESCE_S_MAX:
+        yield f"{path}.coalesce_s: expected 0 to {COALESCE_S_MAX}"
     try:
         parse_quiet(hours or "")
     except ValueError as error:

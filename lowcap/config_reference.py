@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from lowcap.config_keys import Key, all_keys, help_of, range_of, unit_of
+from lowcap.config_keys import HOT, Key, all_keys, help_of, range_of, unit_of
 from lowcap.config_values import toml_text
 from lowcap.detection.matchers.payroll import PayrollPolicy
 from lowcap.detection.trigger import MATCHERS, Trigger
@@ -31,7 +31,9 @@ does the same for the files of a running daemon.
 with `--persist` for good (in `config.d/90-runtime.toml`), or an edited file and
 `lowcapctl reload`. All others are read at start. `config apply FILE --confirm-within 60s`
 lays a file on what runs, as if it were in `config.d`, and takes it back by itself unless
-`config confirm` comes in time; after a restart only the files count.
+`config confirm` comes in time; after a restart only the files count. Keys that name places,
+programs or keys of their own (*reload* or *no* for the sections state, control, exchange, feed,
+caps, metrics and notify.sink) are written by hand, never set by command.
 
 Keys of the venue and of the feeds are no settings: they come from the credentials
 directory, from a file (`key_file`) or from a variable (`key_env`), and are never shown.
@@ -101,22 +103,20 @@ def _table(keys: list[Key], section: str) -> Iterator[str]:
         cells = (
             f"`{key.pattern}`",
             key.kind + (f", {unit}" if unit else ""),
-            "required" if key.default is None and _must_be(key) else _default(key),
+            "required" if key.required else _default(key),
             range_of(key.pattern),
-            "yes" if key.hot else "no",
+            _hot(key),
             f"`{key.environment}`" if key.environment else "",
             help_of(key.pattern),
         )
         yield f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 
 
-def _must_be(key: Key) -> bool:
-    """Whether a table that leaves this key out has a fault."""
-    if key.pattern.endswith(".*") or key.pattern.startswith("protect_for.*."):
-        return key.pattern == "protect_for.*.symbols"
-    return key.matcher != "payroll" or key.pattern.rpartition(".")[2] in (
-        *("stream_id", "rate", "symbols"),
-    )
+def _hot(key: Key) -> str:
+    """Yes; no; or that an edited file and a reload will do, but no command."""
+    if key.hot:
+        return "yes"
+    return "reload" if key.pattern.split(".")[0] in HOT else "no"
 
 
 def _default(key: Key) -> str:

@@ -11,7 +11,7 @@ import attrs
 
 from lowcap.actions import Parts as Rooms
 from lowcap.config_files import ConfigFiles, last_word
-from lowcap.config_keys import help_of, is_hot, is_secret, nearest, pattern_of, range_of
+from lowcap.config_keys import HOT, help_of, is_hot, is_secret, nearest, pattern_of, range_of
 from lowcap.config_values import (
     MISSING,
     Leaf,
@@ -121,7 +121,7 @@ def origin_of(rooms: Rooms, parts: Parts, leaf: Leaf) -> str:
         if lookup(tree, parts) is not MISSING:
             return name
     if isinstance(files, ConfigFiles):
-        return last_word(files.layers if is_hot(parts) else files.at_start, parts) or BUILT_IN
+        return last_word(files.layers if parts[0] in HOT else files.at_start, parts) or BUILT_IN
     return BUILT_IN if leaf.value == leaf.default else "given at start"
 
 
@@ -180,7 +180,7 @@ def _ends(rooms: Rooms, parts: Parts) -> str:
     for tree, word in ((config.trial_tree, "undo"), (config.sets, "unset")):
         if lookup(tree, parts) is not MISSING:
             return word
-    return "reload" if is_hot(parts) else "restart"
+    return "reload" if parts[0] in HOT else "restart"
 
 
 def exported(settings: Settings) -> Tree:

@@ -11,7 +11,7 @@ from attrs import Factory, define, evolve, frozen
 
 from lowcap.config import from_tree
 from lowcap.config_check import held_faults
-from lowcap.config_keys import FILES_ONLY, HOT
+from lowcap.config_keys import HOT, is_by_hand
 from lowcap.config_tree import merge
 from lowcap.config_types import HINT
 from lowcap.config_values import Parts, Tree, keys_of, to_tree, without
@@ -108,9 +108,9 @@ class RuntimeConfig:
     def next_trial(self, tree: Tree, who: str, until_ms: int) -> Trial:
         """What a file says of the hot sections, as a trial that has not begun."""
         hot = {name: value for name, value in tree.items() if name in HOT}
-        section, table = FILES_ONLY
-        if section in hot:
-            hot[section] = {name: told for name, told in hot[section].items() if name != table}
+        for parts in keys_of(hot):
+            if is_by_hand(parts):
+                hot = without(hot, parts)
         self.trials += 1
         return Trial(hot, who, until_ms, self.trials)
 

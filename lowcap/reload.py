@@ -18,6 +18,8 @@ from lowcap.detection.rules import Detector
 from lowcap.observe.logs import set_level
 from lowcap.settings import Settings
 
+# What detection is compiled from; that takes its time, and news waits for it.
+OF_DETECTION = frozenset({"trigger", "hedge", "payroll", "coin_overrides"})
 WITH_RUNTIME = "values set at run time are laid on the files: config unset KEY, config undo"
 
 
@@ -82,10 +84,11 @@ def take(parts: Parts, fresh: Settings, digest: str, who: str, how: str = "reloa
         check_held(old, fresh)
         merged = hot_of(old, fresh)
         changes = changes_between(old, fresh, changed)
-        coins = flow.detector.coins
-        # Compiled before anything is touched: a fault in here changes nothing.
-        detector = Detector(merged.trigger, merged.hedge, coins, merged.payroll)
-        coins.override(merged.coin_overrides)
+        detector = flow.detector
+        if not OF_DETECTION.isdisjoint(changed):
+            # Compiled before anything is touched: a fault in here changes nothing.
+            detector = Detector(merged.trigger, merged.hedge, detector.coins, merged.payroll)
+            detector.coins.override(merged.coin_overrides)
         flow.detector = detector
         desk.take_settings(merged)
         if "log" in changed:

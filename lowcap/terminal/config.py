@@ -49,7 +49,16 @@ def _rows(value: list[Json], style: Style, columns: int, *more: tuple[str, str])
         }
         for row in value
     ]
-    return table(shown, (("key", "KEY"), ("value", "VALUE"), *more, ("takes", "TAKES")), columns)
+    lines = table(shown, (("key", "KEY"), ("value", "VALUE"), *more, ("takes", "TAKES")), columns)
+    if not more or lines[0].endswith("TAKES"):
+        return lines
+    # Too narrow for what was asked for: then two lines a key instead.
+    stacked = []
+    for row in shown:
+        rest = [f"{title.lower()} {row[key]}" for key, title in more if row[key]]
+        stacked += wrap(f"{row['key']} = {row['value']}", columns, indent=4)
+        stacked += wrap(f"  {'; '.join([*rest, row['takes']])}", columns, indent=2)
+    return stacked
 
 
 def _one(row: Json, style: Style, columns: int) -> list[str]:
@@ -84,7 +93,7 @@ def _with_both(value: list[Json], style: Style, columns: int) -> list[str]:
 
 def _checked(value: Json, style: Style, columns: int) -> list[str]:
     name = plain(value["name"])
-    if value["valid"]:
+    if value["ok"]:
         return [style(f"{name}: fine", "good")]
     lines = []
     for fault in value["faults"]:

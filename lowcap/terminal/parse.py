@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lowcap.control.commands import (
-    ALIAS_FLAGS,
-    BY_NAME,
-    COMMANDS,
-    Argument,
-    Command,
-    Option,
-)
+from lowcap.control.commands import ALIAS_FLAGS, BY_NAME, COMMANDS, Argument, Command, Option
 from lowcap.control.protocol import Json
 
 if TYPE_CHECKING:
@@ -84,8 +77,8 @@ def click_command(
             [argument.name],
             required=argument.required,
             type=click.Choice(argument.choices) if argument.choices else None,
-            shell_complete=None if argument.choices else _completes(argument.kind),
             callback=partial(_word_or_file, argument) if argument.file_for else None,
+            shell_complete=None if argument.choices else _completes(argument.kind),
         )
         for argument in command.arguments
     ]

@@ -74,9 +74,10 @@ def rows_of(page: str, value: Any) -> list[Json] | None:  # noqa: ANN401
 
 def page_of(command: Command, params: Json) -> str:
     """What shows a command's reply: the command itself, with its action where it has several."""
-    if command.name == "logs" and not params.get("action"):
-        return "logs " + params["output"] if params.get("output") in ("full", "json") else "logs"
-    words = [command.name, *([params["action"]] if params.get("action") else [])]
+    action = params.get("action")
+    if command.name == "logs" and not action and params.get("output") in ("full", "json"):
+        return f"logs {params['output']}"
+    words = [command.name, *([action] if action else [])]
     words += [f"--{o.name}" for o in command.options if o.shows and params.get(o.name)]
     return " ".join(words)
 

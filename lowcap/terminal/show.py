@@ -181,9 +181,10 @@ class Printer:
         return Style(wants_colour(self._options.color, os.environ))
 
     def _columns(self) -> int:
-        """Records in a pipe are a line each, however long."""
-        whole = not self._is_brief and self._page() == "config export"
-        if whole or (self._command.stream and not sys.stdout.isatty()):
+        """Records in a pipe are a line each, however long; a file keeps its lines."""
+        if not self._is_brief and self._page() == "config export":
+            return sys.maxsize
+        if self._command.stream and not sys.stdout.isatty():
             return PIPE_COLUMNS
         from lowcap.terminal.table import terminal_columns
 

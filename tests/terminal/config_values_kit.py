@@ -34,7 +34,7 @@ def config_values(text: str) -> Json:
     return {
         **dict.fromkeys(_CHANGED, changed),
         **{page: [row, row | {"hot": False, "default": None}] for page in _SHOWN},
-        "config check": {"name": text, "valid": False, "faults": [fault] * 2},
+        "config check": {"name": text, "ok": False, "faults": [fault] * 2},
         "config diff": [differing, differing | {"running": None, "files": text}],
         "config export": {"format": "toml", "text": f"{text}\nx = 1\n"},
     }

@@ -124,7 +124,7 @@ def test_a_session_is_offered_what_it_may_do() -> None:
     assert words("feed ", HELD._replace(role="view"))[:2] == ["show", "tail"]
     assert "enable" not in words("feed ", HELD._replace(role="view"))
     trader = forbidden(HELD._replace(role="trade", state=""))
-    assert "config set" in trader
+    assert "config reload" in trader
     assert not trader & {"trade", "panic", "feed enable"}
     assert forbidden(HELD._replace(role="admin")) == forbidden(HELD)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lowcap.control.entry import ADMIN, Argument, Command, Option
+from lowcap.control.entry import ADMIN, TRADE, Argument, Command, Option
 
 CONFIG: tuple[Command, ...] = (
     Command(
@@ -36,8 +36,10 @@ CONFIG: tuple[Command, ...] = (
             "config export > now.toml",
         ),
         aliases=("reload",),
-        roles=tuple(
-            (action, ADMIN) for action in ("set", "unset", "apply", "confirm", "undo", "reload")
+        # A long file takes its time to check, and news waits for it.
+        roles=(
+            ("check", TRADE),
+            *((act, ADMIN) for act in ("set", "unset", "apply", "confirm", "undo", "reload")),
         ),
     ),
 )

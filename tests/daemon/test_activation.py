@@ -92,11 +92,11 @@ def test_roles_of_peers_are_told_on_a_socket_of_systemd(tmp_path: Path) -> None:
         assert answer("status", "games") == "done"
         assert answer("disarm", "games") == "permission"
         assert answer("disarm", "tty") == "done"
-        assert answer("reload", "tty") == "permission"
-        assert answer("reload", "adm") == "done"
+        assert answer("kick", "tty") == "permission"
+        assert answer("kick", "adm") != "permission"
         # By a supplementary group, as an operator has it.
         assert answer("disarm", "nogroup", "tty") == "done"
-        assert answer("reload", "nogroup", "games", "tty") == "permission"
+        assert answer("kick", "nogroup", "games", "tty") == "permission"
     finally:
         service.stop()
 

@@ -303,7 +303,7 @@ def test_a_setting_is_changed(fake: FakeDaemon, tmp_path: Path, open_top: Open) 
     top.press("y")
     top.expect("▸  sizing.scale  0.5")
     top.expect("runtime set")
-    wanted = {"action": "set", "key": "sizing.scale", "value": "0.5", "confirm": True}
+    wanted = {"action": "set", "what": "sizing.scale", "value": "0.5", "confirm": True}
     assert ("config", wanted) in fake.asked
     top.press("q")
     top.left_with(0)

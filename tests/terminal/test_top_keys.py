@@ -108,7 +108,7 @@ def test_a_setting_is_changed_after_old_and_new_were_shown() -> None:
     seat.model.answered("config", [setting_value("order.slippage_pct", "1.5")])
     assert _type(seat, "4e⌫⌫2\n") == []
     assert _question(seat) == "set order.slippage_pct: 1.5 -> 12?"
-    params = {"action": "set", "key": "order.slippage_pct", "value": "12", "confirm": True}
+    params = {"action": "set", "what": "order.slippage_pct", "value": "12", "confirm": True}
     call = Call("config", params)
     assert _type(seat, "y") == [call]
     assert seat.replied(call, {"key": "x"}) == [Refresh("config")]

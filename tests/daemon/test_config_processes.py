@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from lowcap.control.commands import ADMIN, BY_NAME, VIEW
+from lowcap.control.commands import ADMIN, BY_NAME, TRADE, VIEW
 from lowcap.core.errors import LowcapError
 from lowcap.core.facts import CommandReceived, ConfigReloaded
 from tests.long.rig import FEEDS, call, ledger_records, running, wait_ready, write_config
@@ -185,5 +185,6 @@ def test_operators_at_the_same_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize("action", ["set", "unset", "apply", "confirm", "undo", "reload"])
 def test_who_may_only_look_changes_nothing(action: str) -> None:
     assert BY_NAME["config"].role_for({"action": action}) == ADMIN
-    for looking in ("show", "keys", "check", "diff", "export"):
+    assert BY_NAME["reload"].role_for({"action": "check"}) == TRADE
+    for looking in ("show", "keys", "diff", "export"):
         assert BY_NAME["reload"].role_for({"action": looking}) == VIEW

@@ -70,6 +70,7 @@ def test_all_four_pages(daemon: Daemon, open_top: Open, columns: int) -> None:
         top.expect(f"[{key} ")
     top.press("4")
     top.expect("[4 set")
+    top.expect("order.collar_pct")
     top.press("?")
     top.expect("halt and close every position")
     top.press("\x1b")
@@ -281,30 +282,29 @@ def test_a_reading_session_lacks_the_keys(fake: FakeDaemon, tmp_path: Path, open
     assert asked <= {"status", "positions", "events", "logs", "latency", "stats", "config"}
 
 
-def test_a_setting_is_changed(fake: FakeDaemon, tmp_path: Path, open_top: Open) -> None:
-    fake.role = "admin"
-
-    def changed(params: dict[str, object]) -> dict[str, object]:
-        if params["action"] == "set":
-            rows = [setting_value("sizing.scale", params["value"], origin="runtime set")]
-            fake.answers["config"] = {"value": rows}
-            return {"value": {"key": "sizing.scale", "value": params["value"]}}
-        return {"value": [setting_value("sizing.scale", "1.0")]}
-
-    fake.answers["config"] = changed
-    top = open_top(tmp_path / "f.sock")
-    top.expect("REDUCING")
+def test_a_setting_is_changed(daemon: Daemon, open_top: Open) -> None:
+    top = open_top(daemon.socket)
+    top.expect("ACTIVE")
     top.press("4")
-    top.expect("▸  sizing.scale  1.0")
+    top.expect("order.collar_pct")
+    top.press("/order.collar\r")
+    top.expect("▸  order.collar_pct  1.5")
     top.press("e")
-    top.expect("sizing.scale (more than 0): 1.0")
-    top.press("\x150.5\r")
-    top.expect("set sizing.scale: 1.0 -> 0.5? [y/N]")
+    top.expect("order.collar_pct (more than 0, at most 5): 1.5")
+    top.press("\x151.25\r")
+    top.expect("set order.collar_pct: 1.5 -> 1.25? [y/N]")
     top.press("y")
-    top.expect("▸  sizing.scale  0.5")
-    top.expect("runtime set")
-    wanted = {"action": "set", "what": "sizing.scale", "value": "0.5", "confirm": True}
-    assert ("config", wanted) in fake.asked
+    top.expect("▸  order.collar_pct  1.25   runtime set")
+    shown = json.loads(daemon.ctl("config", "show", "order.collar_pct", "--json").stdout)
+    assert shown[0]["value"] == "1.25"
+    top.press("e")
+    top.expect("at most 5): 1.25")
+    top.press("\x15900\r")
+    top.expect("-> 900?")
+    top.press("y")
+    top.expect("expected at most 5")
+    assert daemon.ctl("config", "set", "order.collar_pct", "1.5").returncode == 0
+    top.expect("▸  order.collar_pct  1.5 ")  # by somebody else
     top.press("q")
     top.left_with(0)
 

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from lowcap.control.commands import ADMIN, BY_NAME, TRADE, VIEW
+from lowcap.control.commands import ADMIN, TRADE, VIEW
 from lowcap.control.protocol import Json
 
 EVENTS_KEPT = 300
@@ -111,12 +111,6 @@ class Model:
     def values_of(self, name: str) -> list[str]:
         """What stands in a field of the log records that are there, each once."""
         return sorted({str(log.row[name]) for log in self.logs if log.row.get(name)})
-
-
-def key_word() -> str:
-    """What the command table calls the key in ``config set KEY VALUE``."""
-    command = BY_NAME.get("config")
-    return command.arguments[1].name if command and len(command.arguments) > 1 else "key"
 
 
 def rank_of(level: object) -> int:

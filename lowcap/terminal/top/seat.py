@@ -24,7 +24,7 @@ from lowcap.terminal.top.ask import (
 )
 from lowcap.terminal.top.keys import MOVES, PAGE_KEYS, help_lines, keys_of
 from lowcap.terminal.top.logs_page import record_lines
-from lowcap.terminal.top.model import Model, key_word
+from lowcap.terminal.top.model import Model
 from lowcap.terminal.top.settings_page import value_text
 from lowcap.terminal.top.text import clean, number, rows_of, short
 from lowcap.terminal.top.typed import History, Told, call_of, finish_word
@@ -337,8 +337,7 @@ class Seat:
         if wanted == old:
             self._say("", "the same value, nothing done")
             return ()
-        params: Json = {"action": "set", "value": wanted, "confirm": True}
-        params[key_word()] = setting["key"]
+        params: Json = {"action": "set", "what": setting["key"], "value": wanted, "confirm": True}
         question = f"set {setting['key']}: {old or '-'} -> {clean(wanted, 60) or '-'}?"
         self._ask_yes(question, Call("config", params), "warn")
         return ()

@@ -10,7 +10,7 @@ import trio
 
 from lowcap.control.client import CallFailed
 from lowcap.control.protocol import Json
-from lowcap.terminal.top.model import EVENTS_KEPT, Model, key_word
+from lowcap.terminal.top.model import EVENTS_KEPT, Model
 from lowcap.terminal.top.session import RETRY_S, Session
 
 ASK_EVERY_S = 1.0
@@ -162,7 +162,7 @@ class Watch:
         await self._ask(session, "config", show)
         if "config" in self._model.missing:
             return
-        more = await self._asked(session, "config", show | {key_word(): "trigger"})
+        more = await self._asked(session, "config", show | {"what": "trigger"})
         self._model.answered("config", [*self._model.config, *(more or ())])
         self._model.missing.pop("config", None)
         self._changed()

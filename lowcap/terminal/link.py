@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -13,25 +12,20 @@ from typing import Any
 import trio
 
 from lowcap.control.client import CallFailed
-from lowcap.control.protocol import PROTOCOL, Json, Lines, encode, request
-from lowcap.core.errors import LowcapError
+from lowcap.control.protocol import Json
+from lowcap.terminal.session import Session
 
 RETRY_S = 2
-CALL_WITHIN_S = 130.0
 REFRESH_EVERY_S = 1.0
 SILENT_AFTER_S = 5.0
 TRACES_KEPT = 30
-LINE_BYTES_LONGEST = 64 * 1024 * 1024
-
-
-_GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 
 class Link:
     """Calls, live events and a status snapshot once a second.
 
     ``on_change`` is called when any of ``status``, ``why`` (there is none) or ``is_silent``
-    may have changed. ``place`` is the socket of the last daemon.
+    may have changed.
     """
 
     def __init__(
@@ -44,89 +38,50 @@ class Link:
         self.hello: Json = {}
         self.why = "connecting"
         self.is_silent = False
-        self.place: Path | None = None
         self.symbols: list[str] = []
         self.keys: list[str] = []
         self.traces: deque[tuple[str, str]] = deque(maxlen=TRACES_KEPT)
         self._on_change = on_change
-        self._places = places
         self._on_event = on_event
-        self._stream: trio.SocketStream | None = None
-        self._next_id = 0
-        self._waiting: dict[int, trio.MemorySendChannel[Json]] = {}
-        self._sending = trio.Lock()
+        self._lost_why = ""
+        self._session = Session(places, self, self._work, "lowcapctl (prompt)", self._count_down)
         self._last_seq: int | None = None
         self._early: list[Json] | None = None
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
-        while True:
-            why = await self._session()
-            self._stream, self.status, self.is_silent = None, None, False
-            for waiting in self._waiting.values():
-                waiting.close()
-            self._waiting.clear()
-            for left_s in range(RETRY_S, 0, -1):
-                self.why = f"daemon lost, retrying in {left_s}s ({why})"
-                self._on_change()
-                await trio.sleep(1)
+        await self._session.run()
 
-    async def _session(self) -> str:
-        """One connection, from its opening to its end; returns why it ended."""
-        try:
-            stream = await self._open()
-        except OSError as error:
-            return error.strerror or str(error)
-        why = "it hung up"
-        async with stream, trio.open_nursery() as nursery:
-            self._stream = stream
-            try:
-                async for message in _messages(stream):
-                    if message.get("method") == "hello":
-                        self._greet(message["params"])
-                        nursery.start_soon(self._refresh)
-                        nursery.start_soon(self._learn)
-                    elif message.get("method") == "bye":
-                        why = f"it said goodbye: {message['params']['reason']}"
-                    else:
-                        self._take(message)
-            except LowcapError as error:
-                why = error.message
-            nursery.cancel_scope.cancel(reason="the daemon has left")
-        return why
+    @property
+    def place(self) -> Path | None:
+        """The socket of the last daemon."""
+        return self._session.place
 
-    async def _open(self) -> trio.SocketStream:
-        fault: OSError = FileNotFoundError("no socket to try")
-        for place in self._places:
-            try:
-                stream = await trio.open_unix_socket(place)
-            except OSError as error:
-                # A daemon that we may not talk to says more than a place without one.
-                if not isinstance(fault, PermissionError):
-                    fault = error
-            else:
-                self.place = place
-                return stream
-        raise fault
-
-    def _greet(self, hello: Json) -> None:
-        if hello.get("protocol") != PROTOCOL:
-            raise CallFailed(
-                f"the daemon speaks protocol {hello.get('protocol')}, this client {PROTOCOL}"
-            )
+    def greeted(self, session: Session, hello: Json) -> None:
+        """The daemon has said hello."""
         self.hello, self.why = hello, "waiting for the first status"
 
-    def _take(self, message: Json) -> None:
-        number = message.get("id")
-        if message.get("method") == "event":
-            if self._early is not None:
-                self._early.append(message["params"])
-            else:
-                self._show(message["params"])
-        elif number in self._waiting:
-            self._waiting.pop(number).send_nowait(message)
-        elif number is None and "error" in message:
-            raise CallFailed(message["error"]["message"])
+    def pushed(self, session: Session, value: Json) -> None:
+        """An event; while the past is being asked for it waits for its turn."""
+        if self._early is not None:
+            self._early.append(value)
+        else:
+            self._show(value)
+
+    def lost(self, session: Session, why: str) -> None:
+        """The daemon is away."""
+        self.status, self.is_silent, self._lost_why = None, False, why
+
+    async def _count_down(self) -> None:
+        for left_s in range(RETRY_S, 0, -1):
+            self.why = f"daemon lost, retrying in {left_s}s ({self._lost_why})"
+            self._on_change()
+            await trio.sleep(1)
+
+    async def _work(self, session: Session) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._refresh)
+            nursery.start_soon(self._learn)
 
     def _show(self, event: Json) -> None:
         self._last_seq = event.get("seq", self._last_seq)
@@ -200,38 +155,9 @@ class Link:
         Raises:
             CallFailed: refused, or the connection went away before the reply.
         """
-        if self._stream is None:
+        if not self._session.is_open:
             raise CallFailed(self.why or "no daemon", code="unreachable")
-        self._next_id += 1
-        number = self._next_id
-        send, receive = trio.open_memory_channel[Json](1)
-        self._waiting[number] = send
-        try:
-            await self._send(request(number, method, params))
-            with trio.fail_after(CALL_WITHIN_S):
-                reply = await receive.receive()
-        except trio.Cancelled:
-            with trio.move_on_after(0.5, shield=True), suppress(*_GONE):
-                await self._send(request(0, "$/cancel", {"id": number}))
-            raise
-        except (trio.EndOfChannel, *_GONE):
-            raise CallFailed("the daemon hung up, outcome unknown", code="timeout") from None
-        except trio.TooSlowError:
-            raise CallFailed("no answer in time, outcome unknown", code="timeout") from None
-        finally:
-            self._waiting.pop(number, None)
-        if "error" in reply:
-            fault = reply["error"]
-            data = fault.get("data") or {}
-            raise CallFailed(fault["message"], hint=data.get("hint", ""), code=data.get("code", ""))
-        return reply["result"]
-
-    async def _send(self, message: Json) -> None:
-        stream = self._stream
-        if stream is None:
-            raise trio.ClosedResourceError
-        async with self._sending:
-            await stream.send_all(encode(message))
+        return await self._session.call(method, params)
 
 
 def _by_size(contract: Json) -> Decimal:
@@ -241,27 +167,3 @@ def _by_size(contract: Json) -> Decimal:
     except ArithmeticError:
         worth = Decimal(0)
     return -worth if worth.is_finite() else Decimal(0)
-
-
-async def _messages(stream: trio.abc.ReceiveStream) -> AsyncIterator[Json]:
-    """What the daemon says, until it hangs up.
-
-    Raises:
-        CallFailed: it does not speak the protocol.
-    """
-    lines = Lines(limit=LINE_BYTES_LONGEST)
-    while True:
-        try:
-            data = bytes(await stream.receive_some(65_536))
-        except _GONE:
-            return
-        if not data:
-            return
-        for line in lines.feed(data):
-            try:
-                message = json.loads(line) if line is not None else None
-            except (ValueError, RecursionError):
-                message = None
-            if not isinstance(message, dict):
-                raise CallFailed("whoever answers on the socket is no lowcap daemon")
-            yield message

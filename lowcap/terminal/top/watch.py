@@ -10,8 +10,8 @@ import trio
 
 from lowcap.control.client import CallFailed
 from lowcap.control.protocol import Json
+from lowcap.terminal.session import RETRY_S, Session
 from lowcap.terminal.top.model import EVENTS_KEPT, Model
-from lowcap.terminal.top.session import RETRY_S, Session
 
 ASK_EVERY_S = 1.0
 # An event has the figures asked for at once, yet the daemon's budget of requests a minute holds.
@@ -22,6 +22,8 @@ CONNECTIONS = 2
 # Ledger records after which settings may be others. They are many: nobody asks without a cause.
 CONFIG_KINDS = "Config"
 LOGS_AT_FIRST = 500
+# For the record, where the kernel does not tell the daemon.
+TYPED = "lowcapctl top"
 
 
 class Watch:
@@ -41,8 +43,8 @@ class Watch:
         self._model = model
         self._changed = changed
         self._shows_settings = shows_settings
-        self._events = Session(places, self, self._follow_events)
-        self._figures = Session(places, self, self._follow_logs)
+        self._events = Session(places, self, self._follow_events, TYPED)
+        self._figures = Session(places, self, self._follow_logs, TYPED)
         self._up: set[Session] = set()
         self._early: dict[Session, list[Json]] = {}
         self._wanted = trio.Event()

@@ -1,10 +1,11 @@
-"""Connections of ``top`` to the daemon: they come back by themselves, and never block the keys."""
+"""A connection to the daemon that comes back by itself, and never blocks whoever types."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,7 +16,6 @@ from lowcap.control.protocol import PROTOCOL, Json, Lines, encode, request
 from lowcap.core.errors import LowcapError
 from lowcap.terminal.top.text import part
 
-TYPED = "lowcapctl top"  # for the record, where the kernel does not tell the daemon
 RETRY_S = 1.0
 CALL_WITHIN_S = 130.0
 LINE_BYTES_LONGEST = 64 * 1024 * 1024
@@ -41,19 +41,34 @@ class Owner(Protocol):
 class Session:
     """One connection at a time, made anew whenever it is lost.
 
-    ``work`` runs beside each connection, from its hello to its end.
+    ``work`` runs beside each connection, from its hello to its end. ``typed`` is for the
+    record, where the kernel does not tell the daemon. ``pause`` waits before the next try;
+    ``place`` is the socket of the last daemon.
     """
 
     def __init__(
-        self, places: list[Path], owner: Owner, work: Callable[[Session], Awaitable[None]]
+        self,
+        places: list[Path],
+        owner: Owner,
+        work: Callable[[Session], Awaitable[None]],
+        typed: str,
+        pause: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        self.place: Path | None = None
         self._places = places
         self._owner = owner
         self._work = work
+        self._typed = typed
+        self._pause = pause or partial(trio.sleep, RETRY_S)
         self._stream: trio.SocketStream | None = None
         self._next_id = 0
         self._waiting: dict[int, trio.MemorySendChannel[Json]] = {}
         self._sending = trio.Lock()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a daemon is there."""
+        return self._stream is not None
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
@@ -64,7 +79,7 @@ class Session:
                 waiting.close()
             self._waiting.clear()
             self._owner.lost(self, why)
-            await trio.sleep(RETRY_S)
+            await self._pause()
 
     async def _one(self) -> str:
         """One connection, from its opening to its end; returns why it ended."""
@@ -86,11 +101,14 @@ class Session:
         fault: OSError = FileNotFoundError("no socket to try")
         for place in self._places:
             try:
-                return await trio.open_unix_socket(place)
+                stream = await trio.open_unix_socket(place)
             except OSError as error:
                 # A daemon that we may not talk to says more than a place without one.
                 if not isinstance(fault, PermissionError):
                     fault = error
+            else:
+                self.place = place
+                return stream
         raise fault
 
     async def _read(self, stream: trio.SocketStream, nursery: trio.Nursery) -> str:
@@ -145,7 +163,7 @@ class Session:
         send, receive = trio.open_memory_channel[Json](1)
         self._waiting[number] = send
         try:
-            await self._send(stream, request(number, method, params, TYPED))
+            await self._send(stream, request(number, method, params, self._typed))
             with trio.fail_after(CALL_WITHIN_S):
                 reply = await receive.receive()
         except trio.Cancelled:

@@ -34,7 +34,7 @@ from lowcap.intake import Intake
 from lowcap.observe.accounts import Accounts
 from lowcap.observe.logs import LogRing
 from lowcap.observe.traces import TraceIndex
-from lowcap.risk.gate import gross_exposure
+from lowcap.risk.gate import notionals
 from lowcap.risk.guard_state import GUARD_HOLDS
 from lowcap.settings import Settings
 
@@ -306,9 +306,10 @@ def _share(pct: object) -> Decimal | None:
 def _confirmation(what: str, word: str, desk: Desk, symbol: str = "") -> LowcapError:
     positions = [p for p in desk.book.open_positions() if symbol in ("", p.symbol)]
     count = f" {len(positions)}" if what != "arm" else ""
+    worth = notionals(desk.book, desk.quotes)
+    usd = sum((worth.get(position.symbol, ZERO) for position in positions), ZERO)
     return CommandError(
-        f"{what} would act on {len(positions)} positions, "
-        f"{gross_exposure(desk.book, desk.quotes):,.0f} USD notional",
+        f"{what} would act on {len(positions)} positions, {usd:,.0f} USD notional",
         hint=f"type {word}{count} to go on, or use --yes",
         code="confirm",
     )

@@ -18,7 +18,7 @@ from lowcap import config_rows
 from lowcap.actions import Parts as Rooms
 from lowcap.config import digest_of, from_tree
 from lowcap.config_files import RUNTIME_LAYER, ConfigFiles, Draft
-from lowcap.config_keys import is_by_hand, is_hot, is_secret
+from lowcap.config_keys import check_known, is_by_hand, is_hot, is_secret, may_be_told
 from lowcap.config_runtime import Plan, Trial, laid_on
 from lowcap.config_tree import merged, parse, value_of
 from lowcap.config_values import (
@@ -81,23 +81,13 @@ class ConfigCommands:
         return self._changing[action](rooms, params, f"uid {peer.uid} pid {peer.pid}")
 
 
-def config_row(rooms: Rooms) -> Json:
-    """What ``status`` says of it: values that a restart would forget, an apply that waits."""
-    trial = rooms.config.trial
-    return {
-        "unsaved": len(rooms.config.unsaved()),
-        "confirm_by": None if trial is None else trial.who,
-        "confirm_until": None if trial is None else iso_ms(trial.until_ms),
-    }
-
-
 def _note(rooms: Rooms, params: Json, peer: Peer) -> None:
     """Record who asked for what; of a file only its size, of a secret nothing."""
     told = dict(params)
     what = str(told.get("what") or "")
     if told.get("action") == "apply":
         told["what"] = f"a file of {len(what)} characters"
-    elif "value" in told and is_secret((what.rpartition(".")[2],)):
+    elif "value" in told and not may_be_told(what):
         told["value"] = "***"
     text = plain(", ".join(f"{key}={value}" for key, value in told.items() if value))
     rooms.desk.record(
@@ -178,6 +168,7 @@ def _set(rooms: Rooms, params: Json, who: str) -> Json:
     if params.get("persist"):
         return _persist(rooms, tree, who, "set")
     if not is_hot(parts):
+        check_known(parts)
         raise CommandError(
             f"{key_text(parts)} needs a restart",
             hint=f"config set {key_text(parts)} VALUE --persist, then restart",
@@ -407,4 +398,4 @@ def _reload(rooms: Rooms, params: Json, who: str) -> Json:
 
 def _told(rooms: Rooms, done: Reloaded) -> Json:
     value: Json = to_builtins(done)
-    return value | config_row(rooms)
+    return value | config_rows.config_row(rooms)

@@ -10,6 +10,7 @@ import attrs
 from lowcap.core.messages import Changed
 from lowcap.core.plain import plain
 from lowcap.detection.trigger import Trigger
+from lowcap.settings import NotifySink
 
 SHOWN_CHARACTERS = 200
 CHANGES_MAX = 200
@@ -41,6 +42,10 @@ def _differing(path: str, old: Any, new: Any) -> Iterator[Changed]:  # noqa: ANN
         return
     was, now = (pair or {} for pair in pairs)
     for key in {**was, **now}:
+        if key == "url" and isinstance(old, NotifySink):
+            if old.url != new.url:
+                yield Changed(f"{path}.url", "set", "another")
+            continue
         if key not in now:
             yield Changed(f"{path}.{key}", _text(was[key]), NOTHING)
         elif key not in was:
@@ -61,6 +66,8 @@ def _parts(value: Any) -> dict[str, Any] | None:  # noqa: ANN401  # settings
 
 
 def _text(value: object) -> str:
+    if isinstance(value, NotifySink):
+        return f"a sink of kind {value.kind}"
     if isinstance(value, Trigger):
         return f"{value.matcher} on {', '.join(value.feeds)}"
     if isinstance(value, tuple):

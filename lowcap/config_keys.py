@@ -30,7 +30,8 @@ from lowcap.config_help import HELP
 from lowcap.config_measure import TARGET_MS_MAX
 from lowcap.config_notify import COALESCE_S_MAX, KINDS
 from lowcap.config_protect import WITHIN as PROTECT_WITHIN
-from lowcap.config_values import Parts, built_in, to_tree
+from lowcap.config_values import Parts, built_in, split_key, to_tree
+from lowcap.core.errors import CommandError
 from lowcap.detection.matchers.payroll import RATES, REGIMES
 from lowcap.detection.trigger import MATCHERS, TIERS, Trigger
 from lowcap.detection.trigger import WITHIN as TRIGGER_WITHIN
@@ -43,7 +44,10 @@ HOT = (
 )
 # Places, programs and keys: whoever could set these from afar could read files of the daemon's
 # user, or run what they like as that user. They are written by hand, into a file.
-BY_HAND = ("state", "control", "exchange", "feed", "caps", "metrics", "notify.sink")
+BY_HAND = (
+    *("state", "control", "exchange", "feed", "caps", "metrics", "notify.sink"),
+    "paper.upstream_url",
+)
 # A value under such a name is never shown. The stem of a trigger's dedupe keys is no secret.
 _SECRET = re.compile(r"(?:.+_)?(?:token|secret|password|passphrase|api_key|user_key|private_key)")
 _NAMED = ("feed", "protect_for", "trigger", "coin_overrides")
@@ -117,7 +121,34 @@ def is_by_hand(parts: Parts) -> bool:
 
 def is_secret(parts: Parts) -> bool:
     """Whether the value of a key must not be shown."""
-    return parts[0] != "trigger" and _SECRET.fullmatch(parts[-1]) is not None
+    if parts[0] == "trigger":
+        return False
+    # The path of a web hook may be all that keeps others out.
+    is_hook = tuple(parts[:2]) == ("notify", "sink") and parts[-1] == "url"
+    return is_hook or _SECRET.fullmatch(parts[-1]) is not None
+
+
+def check_known(parts: Parts) -> None:
+    """Whether there is such a key.
+
+    Raises:
+        CommandError: there is none.
+    """
+    known = [key.pattern for key in all_keys()]
+    if pattern_of(parts) not in known:
+        near = nearest(parts, known)
+        hint = f"did you mean {near}?" if near else "config keys lists all"
+        raise CommandError(f"no key {'.'.join(parts)[:60]!r}", hint=hint, code="not-found")
+
+
+def may_be_told(text: str) -> bool:
+    """Whether a value given for this key may stand in the ledger: it is known, and no secret."""
+    try:
+        parts = split_key(text)
+    except CommandError:
+        return False
+    known = pattern_of(parts) in {key.pattern for key in all_keys()}
+    return known and not is_secret(parts) and not is_by_hand(parts)
 
 
 def unit_of(pattern: str) -> str:

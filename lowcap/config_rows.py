@@ -25,6 +25,7 @@ from lowcap.config_values import (
     to_tree,
     without,
 )
+from lowcap.core.clock import iso_ms
 from lowcap.core.errors import CommandError
 from lowcap.settings import Protect, Settings
 
@@ -190,3 +191,13 @@ def exported(settings: Settings) -> Tree:
         if is_secret(leaf.parts):
             tree = without(tree, leaf.parts)
     return tree
+
+
+def config_row(rooms: Rooms) -> Json:
+    """What ``status`` says of it: values that a restart would forget, an apply that waits."""
+    trial = rooms.config.trial
+    return {
+        "unsaved": len(rooms.config.unsaved()),
+        "confirm_by": None if trial is None else trial.who,
+        "confirm_until": None if trial is None else iso_ms(trial.until_ms),
+    }

@@ -29,6 +29,7 @@ from lowcap.settings import Settings
 from lowcap.supervise import open_service_nursery
 
 BYE_S = 0.2
+ALERTS_END_S = 5.0
 
 
 async def run_daemon(
@@ -93,8 +94,9 @@ async def alerts_room(house: House) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            await alerts.drain()
-            await alerts.aclose()
+            with trio.move_on_after(ALERTS_END_S, shield=True):
+                await alerts.drain()
+                await alerts.aclose()
 
 
 @asynccontextmanager

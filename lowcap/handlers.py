@@ -21,7 +21,8 @@ from lowcap.actions import (
     Parts,
     whole_number,
 )
-from lowcap.config_commands import ConfigCommands, config_row
+from lowcap.config_commands import ConfigCommands
+from lowcap.config_rows import config_row
 from lowcap.control.logquery import moment_of
 from lowcap.control.peer import Peer
 from lowcap.control.protocol import EXIT_OF_CODE, PROTOCOL
@@ -159,7 +160,7 @@ class Commands:
         self._orders.read(record)
         if isinstance(record.body, facts.OrderSent) and record.body.stages_us:
             self._own_work_us.append(sum(record.body.stages_us.values()))
-        if isinstance(record.body, facts.CommandReceived):
+        if isinstance(record.body, facts.CommandReceived | facts.CommandDone):
             self._operators.append(record)
         self._records.append(record)
         if self.publisher is not None:

@@ -23,6 +23,8 @@ from lowcap.detection.trigger import Trigger
 from lowcap.rehearse import Asked, item_of, rehearse
 from lowcap.rows import feed_row, trigger_row
 
+# Judging takes its time, and real news waits for it.
+TRIAL_CHARACTERS_MAX = 8_192
 Json = dict[str, Any]
 
 
@@ -244,6 +246,12 @@ def _why_off(parts: Parts, trigger: Trigger) -> str:
 
 
 def _asked(params: Json, feed: str) -> Asked:
+    for name in ("text", "author", "source", "file"):
+        if len(str(params.get(name) or "")) > TRIAL_CHARACTERS_MAX:
+            raise CommandError(
+                f"{name} is longer than {TRIAL_CHARACTERS_MAX} characters",
+                hint="lowcapd detect judges frames of any length",
+            )
     return Asked(
         feed=str(params.get("feed") or feed),
         text=str(params.get("text") or ""),

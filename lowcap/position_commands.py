@@ -175,7 +175,7 @@ def stop_price_of(desk: Desk, symbol: str, given: object) -> Decimal:
         number = Decimal(text.removesuffix("%"))
     except ArithmeticError:
         number = ZERO
-    if not number.is_finite() or not number > ZERO:
+    if not number.is_finite() or not ZERO < number < Decimal(10) ** 12:
         raise CommandError(f"{text[:40]!r} is no price", hint="stop move BTC 64000, or 1.5%")
     if not text.endswith("%"):
         return number

@@ -85,6 +85,7 @@ class ReconcileCommands:
             )
         _note(desk, f"adopt {symbol}", peer)
         await carried_through(parts.keeper, lambda: _must_be_clear(parts, symbol))
+        _foreign(desk, symbol)  # somebody else may have adopted it meanwhile
         if _whole(desk, symbol)[0] != qty:
             raise CommandError(f"{symbol} has changed meanwhile", hint="try again", code="refused")
         who = f"uid {peer.uid}"

@@ -22,5 +22,7 @@ def keep_for(stream: str, params: Json) -> Keep:
     if stream == "feed":
         name = str(params.get("name") or "")
         return lambda frame: frame["feed"] == name
-    kind = "CommandReceived" if params.get("commands") else str(params.get("type") or "")
+    if params.get("commands"):
+        return lambda event: event["kind"] in ("CommandReceived", "CommandDone")
+    kind = str(params.get("type") or "")
     return lambda event: not kind or event["kind"] == kind

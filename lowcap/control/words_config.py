@@ -39,6 +39,7 @@ CONFIG: tuple[Command, ...] = (
         # A long file takes its time to check, and news waits for it.
         roles=(
             ("check", TRADE),
+            ("diff", TRADE),
             *((act, ADMIN) for act in ("set", "unset", "apply", "confirm", "undo", "reload")),
         ),
     ),

@@ -19,6 +19,7 @@ from lowcap.core.order import RESTING, Status
 from lowcap.execution.closing import Closed, cancel_order, close_symbols
 from lowcap.execution.desk import Desk
 from lowcap.execution.income import IncomeReader
+from lowcap.execution.joined import Joined
 from lowcap.execution.lastlook import may_leave
 from lowcap.execution.reconcile import Findings, compare
 from lowcap.execution.settle import ask, settle_order
@@ -60,6 +61,7 @@ class Keeper:
             on_silence=self._on_silence,
         )
         self.income = IncomeReader(desk, venue)
+        self._joined = Joined()
         self.watch.equity.owed_since_ms = lambda: self.income.owed_since_ms
 
     def open(self, nursery: trio.Nursery, *, crashed: bool) -> None:
@@ -361,30 +363,35 @@ class Keeper:
 
     async def close_symbol(self, symbol: str) -> Closed:
         """Bring one symbol flat; its stop stays until it is."""
-        with self._desk.closing_of([symbol]):
-            closed = await close_symbols(self._desk, self._venue, {symbol}, wait_for_entries=False)
+        closed = await self._close({symbol})
         self._desk.look_after(symbol)
         return closed
 
     async def close_all(self) -> Closed:
         """Bring everything of ours flat; entries of other symbols stay allowed."""
-        symbols = {p.symbol for p in self._desk.book.open_positions()}
-        with self._desk.closing_of(symbols):
-            return await close_symbols(self._desk, self._venue, symbols, wait_for_entries=False)
+        return await self._close({p.symbol for p in self._desk.book.open_positions()})
+
+    async def _close(self, symbols: set[str]) -> Closed:
+        desk, venue = self._desk, self._venue
+        with desk.closing_of(symbols):
+            return await self._joined.do(
+                f"close {' '.join(sorted(symbols))}",
+                lambda: close_symbols(desk, venue, symbols, wait_for_entries=False),
+            )
 
     async def panic(self, everything: bool) -> Closed:
         """Flatten under a latched halt. The hold must be in place before."""
-        self._desk.flattening += 1
+        desk, venue = self._desk, self._venue
+        desk.flattening += 1
         try:
-            return await close_symbols(
-                self._desk,
-                self._venue,
-                None,
-                everything=everything,
-                wait_for_entries=True,
+            return await self._joined.do(
+                "panic --all" if everything else "panic",
+                lambda: close_symbols(
+                    desk, venue, None, everything=everything, wait_for_entries=True
+                ),
             )
         finally:
-            self._desk.flattening -= 1
+            desk.flattening -= 1
 
     async def _panic_by_file(self) -> None:
         await self.panic(False)

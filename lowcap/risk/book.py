@@ -346,6 +346,7 @@ class Book:
         if position.own_qty == ZERO != fact.own_qty:
             # Adopted: what protects it is laid from now on.
             position.opened_seq, position.opened_ms = record.seq, record.ts // NS_PER_MS
+            position.stop_price, position.trails = ZERO, True
         position.own_qty = fact.own_qty
         if fact.foreign_qty == ZERO:
             self._forget_foreign(fact.symbol)

@@ -41,9 +41,9 @@ def _status(value: Json, style: Style, columns: int) -> list[str]:
     speed = (
         f"own work p50 {own['p50']:.0f} p99 {own['p99']:.0f} µs"
         if own["trades"]
-        else "no trade yet"
+        else "no trade by news yet"
     )
-    armed = "" if value["mode"] == "dry" else " armed" if value["armed"] else " NOT ARMED"
+    armed = " NOT ARMED" if not value["armed"] else "" if value["mode"] == "dry" else " armed"
     lines = [
         f"{style(value['mode'].upper() + armed, 'bold')}  "
         f"{style(value['state'], _STATE_ROLES[value['state']])}  "

@@ -146,7 +146,9 @@ def _flat(connection: Connection, name: str) -> str:
 def _feed(connection: Connection, name: str) -> str:
     feeds = {feed["name"]: feed for feed in _status(connection)["feeds"]}
     if name not in feeds:
-        raise CommandError(f"no feed {name!r}", hint="one of " + ", ".join(feeds))
+        raise CommandError(
+            f"no feed {name!r}", hint="one of " + (", ".join(feeds) or "none: all are off")
+        )
     feed = feeds[name]
     return "" if feed["state"] in CONNECTED else f"{name} is {feed['state']}: {feed['why']}"
 

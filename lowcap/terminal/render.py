@@ -46,7 +46,10 @@ ROW_KEYS: dict[str, tuple[str, ...]] = {
     "trades list": TRADE_KEYS,
     "trades export": TRADE_KEYS,
     "events": ("seq", "at", "kind", "text"),
-    "events --commands": (*("seq", "at", "body.uid", "body.pid", "body.method", "body.params"),),
+    "events --commands": (
+        *("seq", "at", "kind", "body.uid", "body.pid", "body.method", "body.params"),
+        *("body.exit", "body.code", "body.ms", "body.command_line"),
+    ),
     "logs": ("at", "level", "area", "text"),
     **GAUGE_KEYS,
     "prices": PRICE_KEYS,
@@ -143,8 +146,8 @@ def _orders(rows: list[Json], style: Style, columns: int) -> list[str]:
     return table(
         shown,
         (
-            *(("time", "TIME"), ("symbol", "SYMBOL"), ("purpose", "PURPOSE"), ("side", "SIDE")),
-            *(("qty", ">QTY"), ("price", ">PRICE"), ("status", "STATUS"), ("id", "ID")),
+            *(("symbol", "SYMBOL"), ("side", "SIDE"), ("status", "STATUS"), ("purpose", "PURPOSE")),
+            *(("qty", ">QTY"), ("price", ">PRICE"), ("time", "TIME"), ("id", "ID")),
             ("reason", "REASON"),
         ),
         columns,

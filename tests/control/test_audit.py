@@ -41,7 +41,8 @@ async def _two_refusals(session: Session) -> None:
     asked = {"id": 1, "method": "panic", "params": {}, "typed": "lowcapctl panic\x1b[2J --yes"}
     await session.send(json.dumps(asked).encode() + b"\n")
     assert (await session.receive())["error"]["data"]["code"] == "permission"
-    await session.send(json.dumps(asked | {"id": 2, "typed": [1]}).encode() + b"\n")
+    other = asked | {"id": 2, "method": "halt", "typed": [1]}
+    await session.send(json.dumps(other).encode() + b"\n")
     await session.receive()
 
 

@@ -71,7 +71,7 @@ CANNOT_BE_SET: list[tuple[str, str, type[Exception], str]] = [
     ("order.collar_pct", "true", ConfigError, "expected a number, not True"),
     ("order.retries_max", "1.5", ConfigError, "expected a whole number"),
     ("order.colar_pct", "1", ConfigError, r"unknown key colar_pct \(did you mean collar_pct"),
-    ("oder.collar_pct", "1", CommandError, "oder.collar_pct needs a restart"),
+    ("oder.collar_pct", "1", CommandError, "no key 'oder.collar_pct'"),
     ("trigger.elon_btk.cooldown_s", "5", CommandError, "no key trigger.elon_btk"),
     ("trigger.elon_btc.id", "x", CommandError, "known by its id"),
     ("trigger.elon_btc.match.symbols", '["btc"]', ConfigError, "trigger elon_btc.match"),

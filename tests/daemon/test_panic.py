@@ -208,3 +208,30 @@ def test_panic_leaves_the_stops_of_positions_that_it_leaves_open(tmp_path: Path)
             assert "panic" not in resumed["holds"]
 
     in_virtual_time(main, tmp_path)
+
+
+@pytest.mark.parametrize("method", ["panic", "close"])
+def test_thirty_at_once_are_one_and_stay_inside_what_the_venue_allows(
+    tmp_path: Path, method: str
+) -> None:
+    async def main(stage: Stage) -> None:
+        async with stage.daemon() as commands:
+            await _three_positions(stage)
+            params = {"confirm": True} | ({"all": True} if method == "close" else {})
+            replies: list[bool] = []
+
+            async def ask_once() -> None:
+                replies.append((await ask(commands, method, **params))["flat"])
+
+            with trio.fail_after(20):
+                async with trio.open_nursery() as nursery:
+                    for _ in range(30):
+                        nursery.start_soon(ask_once)
+            assert replies == [True] * 30
+            assert all(stage.qty(symbol) == 0 for symbol in HELD)
+            assert "banned" not in parts_of(commands).desk.book.state.holds
+            used = parts_of(commands).venue.budget.used(parts_of(commands).venue.venue_ms())
+            spent, most = used["weight-60s"].split("/")
+            assert int(spent) < int(most)
+
+    in_virtual_time(main, tmp_path)

@@ -136,3 +136,25 @@ def test_wrong_words_are_named(tmp_path: Path, params: dict[str, Any], says: str
                 await ask(commands, "reconcile", **params)
 
     in_virtual_time(main, tmp_path)
+
+
+def test_a_position_turned_round_by_hand_is_adopted_with_a_stop_of_its_own(tmp_path: Path) -> None:
+    async def main(stage: Stage) -> None:
+        async with stage.daemon() as commands:
+            await ask(commands, "trade", symbol="SOL", side="buy", qty="13", confirm=True)
+            await until(lambda: protected(stage, "SOLUSDT"), 5)
+            for order in list(stage.exchange.book.open_orders("SOLUSDT")):
+                _by_hand(stage, "order.cancel", origClientOrderId=order.client_id)
+            _by_hand(stage, side="SELL", type="MARKET", quantity="39", newClientOrderId="turned")
+            await until(lambda: parts_of(commands).desk.book.state.foreign, 60)
+            await trio.sleep(COMPARED_APART_S)
+            qty = stage.qty("SOLUSDT")
+            if qty == 0:
+                return  # closed meanwhile: nothing is left to adopt
+            adopted = await ask(commands, "reconcile", adopt="SOL", confirm=True)
+            mark = parts_of(commands).desk.quotes["SOLUSDT"].mark
+            assert adopted["stop_price"] is not None
+            assert (Decimal(adopted["stop_price"]) - mark) * qty < 0
+            assert stage.qty("SOLUSDT") == qty
+
+    in_virtual_time(main, tmp_path)

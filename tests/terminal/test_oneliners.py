@@ -371,12 +371,15 @@ def test_who_ran_what(daemon: Daemon) -> None:
         )
         if line
     ]
-    assert {row["kind"] for row in rows} == {"CommandReceived"}
-    pause = [row for row in rows if "audit" in row["body"]["params"]][-1]["body"]
+    assert {row["kind"] for row in rows} == {"CommandReceived", "CommandDone"}
+    pause = [row for row in rows if "audit" in row["body"].get("params", "")][-1]["body"]
+    done = [row["body"] for row in rows if row["body"]["pid"] == pause["pid"]][-1]
+    assert (done["exit"], done["method"]) == (0, "pause")
+    assert "--reason audit" in done["command_line"]
     assert (pause["method"], pause["uid"]) == ("pause", os.getuid())
     header, *lines = daemon.ctl("events", "--commands", "--csv").stdout.splitlines()
-    assert header == "seq,at,body.uid,body.pid,body.method,body.params"
-    assert any(f",{os.getuid()},{pause['pid']},pause," in line for line in lines)
+    assert header.startswith("seq,at,kind,body.uid,body.pid,body.method,body.params,body.exit")
+    assert sum(f",{os.getuid()},{pause['pid']},pause," in line for line in lines) == 2
 
 
 def test_events_since_a_moment(daemon: Daemon) -> None:

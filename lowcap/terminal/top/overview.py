@@ -68,7 +68,8 @@ def _right(model: Model, status: Json, width: int) -> list[Line]:
 
 def _state(status: Json, width: int) -> list[Line]:
     state = clean(status.get("state", "?"), 20)
-    armed = "" if status.get("mode") == "dry" else "armed" if status.get("armed") else "NOT ARMED"
+    armed = "" if status.get("mode") == "dry" else "armed"
+    armed = armed if status.get("armed") else "NOT ARMED"
     lines = flowed(
         [
             line((STATE_ROLES.get(state, "bad"), state)),
@@ -152,7 +153,7 @@ def _day(status: Json, width: int) -> list[Line]:
 def _latency(model: Model, status: Json, width: int) -> list[Line]:
     venue, latency = part(status.get("venue")), model.latency or {}
     parts = [
-        *(speed(status) or [line("no trade yet")]),
+        *(speed(status) or [line("no trade by news yet")]),
         line(f"round trip {number(venue.get('round_trip_ms'), 1)} ms"),
         line(f"order socket {venue.get('order_socket', '-')}"),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import signal
 import ssl
 from collections.abc import Iterator
 
@@ -10,6 +11,10 @@ import pytest
 import trustme
 
 from lowcap.net.net import MemoryNet, Net, SocketNet
+
+# A shell that starts the suite in the background has SIGINT ignored, and every child inherits that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 decimal.getcontext().traps[decimal.FloatOperation] = True
 

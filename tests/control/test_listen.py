@@ -174,7 +174,7 @@ def test_what_is_no_listening_socket_is_refused(given: str) -> None:
         "try:\n"
         "    open_listener(Path('/x'), {'LISTEN_FDS': '1', 'LISTEN_PID': str(os.getpid())})\n"
         "except ConfigError as error:\n"
-        "    print('refused', error.message)\n"
+        "    print('refused', error.message, flush=True)\n"
         "os._exit(0)\n"
     )
     done = subprocess.run(

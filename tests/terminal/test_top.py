@@ -119,6 +119,7 @@ def test_a_position_is_closed_from_its_row(daemon: Daemon, open_top: Open) -> No
     top.press("FLATTEN 1\r")
     top.expect("HALTED")
     top.expect("flat: no open positions")
+    top.expect("back to ACTIVE with")  # the panic has proved it, and lets go
     assert json.loads(daemon.ctl("positions", "--json").stdout) == []
     top.press("r")
     top.expect("why is it safe again?")
